@@ -1,0 +1,1 @@
+"""What data promise: contracts, the nouns all share, and the proof that a table keeps them."""

@@ -1,0 +1,68 @@
+"""What was found, and how sure we are: never a bare number as a verdict."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from data_contracts.record import Record
+
+State = Literal["pass", "refuse", "inconclusive", "info"]
+Verdict = Literal["published", "refused", "inconclusive"]
+
+
+class Finding(Record):
+    """One figure with its interval, what it is judged against, its bar and its state.
+
+    `value` is None where the figure is undefined (say why in `detail`). `reference` is the noise
+    ceiling, the baseline or the control; `reference_name` says which. `state` is "info" for a
+    figure that no bar judges.
+    """
+
+    name: str
+    group: Literal["fidelity", "utility", "copies", "proof", "other"]
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    reference: float | None = None
+    reference_name: str | None = None
+    bar: float | None = None
+    unit: Literal["", "%", "rows"] = ""
+    state: State = "info"
+    table: str | None = None
+    column: str | None = None
+    detail: str = ""
+
+
+class Report(Record):
+    """Findings with provenance; `pictures` holds the binned data that the report draws.
+
+    `report.html` is drawn from this record alone.
+    """
+
+    schema_version: Literal[1] = 1
+    verdict: Verdict
+    reasons: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    proof: dict[str, Any] = Field(default_factory=dict)
+    pictures: dict[str, Any] = Field(default_factory=dict)
+    provenance: dict[str, Any] = Field(default_factory=dict)
+
+
+def judge(findings: tuple[Finding, ...]) -> tuple[Verdict, tuple[str, ...]]:
+    """The verdict that findings add up to, and the reasons for anything but `published`.
+
+    One refusal refuses; else one undecided finding makes the whole inconclusive.
+    """
+    refused = tuple(_reason(finding) for finding in findings if finding.state == "refuse")
+    if refused:
+        return "refused", refused
+    undecided = tuple(_reason(finding) for finding in findings if finding.state == "inconclusive")
+    return ("inconclusive", undecided) if undecided else ("published", ())
+
+
+def _reason(finding: Finding) -> str:
+    place = f"{finding.table}: " if finding.table else ""
+    value = "undefined" if finding.value is None else f"{finding.value:.4g}{finding.unit}"
+    bar = "" if finding.bar is None else f", bar {finding.bar:.4g}{finding.unit}"
+    detail = f" ({finding.detail})" if finding.detail else ""
+    return f"{place}{finding.name} = {value}{bar}{detail}"

@@ -1,0 +1,1 @@
+"""Composition: parameters in, tasks in order, references out; and the command line."""

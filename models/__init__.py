@@ -1,0 +1,1 @@
+"""The science: encodings, nets, training, generators, evaluation. Knows nothing of Prefect."""

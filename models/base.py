@@ -1,0 +1,70 @@
+"""The verbs as small protocols: what a codec, a generator and an evaluation must be able to do."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol, Self, runtime_checkable
+
+import numpy as np
+import pandas as pd
+
+from data_contracts.contract import Contract
+from data_contracts.dataset import Dataset
+from data_contracts.report import Finding
+
+Progress = Mapping[str, float]
+Given = Mapping[str, Any] | pd.DataFrame
+
+
+class ProgressCallback(Protocol):
+    """Told now and then how far a fit is: `done` in 0..1 and figures such as the loss."""
+
+    def __call__(self, done: float, figures: Progress) -> None: ...
+
+
+@runtime_checkable
+class Generator(Protocol):
+    """Learns a dataset, then makes rows like it that keep the same contract.
+
+    `fit` returns self and leaves its input as it was. `sample` gives exactly `n` rows of the
+    single table, in the contract's columns, order and dtypes; `given` fixes columns exactly and
+    never by rejection: `{column: value}` for all rows, or a frame of `n` rows with a value for each
+    row. The same seed gives the same rows. What is learned ends in `_`.
+    """
+
+    def fit(
+        self, data: Dataset, *, seed: int, progress: ProgressCallback | None = None
+    ) -> Self: ...
+
+    def sample(
+        self, n: int, *, given: Given | None = None, seed: int
+    ) -> Dataset: ...
+
+    def save(self, folder: Path) -> None: ...
+
+    @classmethod
+    def load(cls, folder: Path, contract: Contract) -> Self: ...
+
+
+@runtime_checkable
+class Codec(Protocol):
+    """Turns one column into small integer codes, and codes back into values.
+
+    `encode` gives an int array (rows, parts); `decode` takes the same shape and a random
+    generator for the detail below the codes. A loss is declared in the codec's docstring.
+    """
+
+    def fit(self, values: pd.Series, units: np.ndarray | None = None) -> Self: ...
+
+    def encode(self, values: pd.Series) -> np.ndarray: ...
+
+    def decode(self, codes: np.ndarray, random: np.random.Generator) -> pd.Series: ...
+
+
+@runtime_checkable
+class Evaluation(Protocol):
+    """One measure: compares real, synthetic and holdout rows and returns findings."""
+
+    def evaluate(
+        self, real: Dataset, synthetic: Dataset, holdout: Dataset
+    ) -> tuple[Finding, ...]: ...
+

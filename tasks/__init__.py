@@ -1,0 +1,1 @@
+"""Steps with an outside effect: load, call one thing below, store, return a reference."""
