@@ -1,0 +1,125 @@
+"""Training and holdout: the split by the unit of privacy, before anything is fitted."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from data_contracts.contract import Contract, Table
+from data_contracts.errors import ProofError
+from data_contracts.schema import arrow_schema
+from tasks.storage import Store
+
+_MINIMUM_UNITS = 10
+
+Batches = Iterator[tuple[pa.Table, np.ndarray]]
+
+
+class Split:
+    """The two sides of one proven table, read part by part.
+
+    With a holdout table of its own, that table is the holdout and all proven rows are training
+    rows. Otherwise the units with the smallest seeded hash, as many as the declared share, are the
+    holdout: the same units on every run, with no list of them kept anywhere. All rows of a unit
+    fall on the same side.
+    """
+
+    def __init__(self, store: Store, contract: Contract, table: Table, ingest: str) -> None:
+        self.store = store
+        self.table = table
+        self.parts = _parts(store, f"{ingest}/{table.name}")
+        self.holdout_parts = _parts(store, f"{ingest}/holdout/{table.name}")
+        self._seed = contract.sampling.seed
+        self._threshold: np.uint64 | None = None
+        if not self.holdout_parts:
+            self._threshold = self._holdout_threshold(contract.holdout.share)
+
+    def training(self, max_rows: int | None = None) -> pa.Table:
+        """The training rows; of more than `max_rows`, a seeded choice of whole units."""
+        return self._collect(self._training_parts, max_rows)
+
+    def holdout(self, max_rows: int | None = None) -> pa.Table:
+        """The rows that no fit ever sees; of more than `max_rows`, a seeded choice."""
+        return self._collect(self._holdout_parts, max_rows)
+
+    def count_training(self) -> int:
+        return sum(len(keys) for _, keys in self._training_parts(columns=[]))
+
+    def count_holdout(self) -> int:
+        return sum(len(keys) for _, keys in self._holdout_parts(columns=[]))
+
+    def _training_parts(self, columns: list[str] | None = None) -> Batches:
+        for part, keys in self._hashed(self.parts, columns):
+            if self._threshold is None:
+                yield part, keys
+            else:
+                keep = keys > self._threshold
+                yield part.filter(pa.array(keep)), keys[keep]
+
+    def _holdout_parts(self, columns: list[str] | None = None) -> Batches:
+        if self._threshold is None:
+            yield from self._hashed(self.holdout_parts, columns)
+            return
+        for part, keys in self._hashed(self.parts, columns):
+            keep = keys <= self._threshold
+            yield part.filter(pa.array(keep)), keys[keep]
+
+    def _holdout_threshold(self, share: float) -> np.uint64:
+        found = [np.unique(keys) for _, keys in self._hashed(self.parts, columns=[])]
+        units = np.unique(np.concatenate(found)) if found else np.zeros(0, dtype=np.uint64)
+        if len(units) < _MINIMUM_UNITS:
+            what = f"units in column {self.table.unit!r}" if self.table.unit else "rows"
+            raise ProofError(
+                f"table {self.table.name!r}: {len(units)} {what}; a holdout and a model need at "
+                f"least {_MINIMUM_UNITS}. Bring more data."
+            )
+        count = min(max(1, round(share * len(units))), len(units) - 1)
+        return np.uint64(units[count - 1])
+
+    def _hashed(self, paths: list[str], columns: list[str] | None = None) -> Batches:
+        unit = self.table.unit
+        first_row = 0
+        for path in paths:
+            names = columns if columns is None or unit is None else [*columns, unit]
+            part = pq.read_table(path, filesystem=self.store.fs, columns=names)
+            keys = _unit_keys(part, unit, first_row, self._seed)
+            first_row += part.num_rows
+            yield part, keys
+
+    def _collect(self, batches: Callable[..., Batches], max_rows: int | None) -> pa.Table:
+        bound = np.uint64(0)
+        if max_rows is not None:
+            empty = np.zeros(0, dtype=np.uint64)
+            ranks = np.sort(np.concatenate([empty, *(keys for _, keys in batches(columns=[]))]))
+            if len(ranks) > max_rows:
+                # The largest hashes: a choice independent of the one that made the holdout.
+                bound = ranks[-max_rows]
+        kept = [part.filter(pa.array(keys >= bound)) for part, keys in batches()]
+        return pa.concat_tables([arrow_schema(self.table).empty_table(), *kept])
+
+
+def _parts(store: Store, folder: str) -> list[str]:
+    return [path for path in store.list_files(folder) if path.endswith(".parquet")]
+
+
+def _unit_keys(part: pa.Table, unit: str | None, first_row: int, seed: int) -> np.ndarray:
+    """A seeded 64-bit hash of each row's unit; a row without one is a unit of its own."""
+    rows = np.arange(first_row, first_row + part.num_rows, dtype=np.uint64)
+    if unit is None:
+        return _mix(rows, seed)
+    column = part[unit]
+    hashed = pd.util.hash_array(column.to_pandas().astype(str).to_numpy(dtype=object))
+    missing = pc.is_null(column).to_numpy(zero_copy_only=False)
+    return _mix(np.where(missing, _mix(rows, 7), hashed), seed)
+
+
+def _mix(values: np.ndarray, seed: int) -> np.ndarray:
+    """SplitMix64's finalizer (Steele et al. 2014): spreads 64-bit integers evenly."""
+    with np.errstate(over="ignore"):
+        mixed = values.astype(np.uint64) + np.uint64(seed + 1) * np.uint64(0x9E3779B97F4A7C15)
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return np.asarray(mixed ^ (mixed >> np.uint64(31)))

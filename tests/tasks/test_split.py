@@ -1,0 +1,91 @@
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from data_contracts.contract import Column, Contract, Holdout, Source, Table
+from data_contracts.errors import ProofError
+from tasks.split import Split
+from tasks.storage import Store
+
+
+def contract(unit: str | None = None, share: float = 0.25) -> Contract:
+    columns = (
+        Column(name="person", logical_type="string", physical_type="string"),
+        Column(name="x", logical_type="integer", physical_type="int64"),
+    )
+    source = Source(format="csv", path="x.csv")
+    table = Table(name="visits", columns=columns, source=source, unit=unit)
+    return Contract(id="c", version="1.0.0", tables=(table,), holdout=Holdout(share=share))
+
+
+def ingest(tmp_path: Path, rows: int, people: int, parts: int = 3) -> Store:
+    store = Store(str(tmp_path))
+    random = np.random.default_rng(0)
+    for part, index in enumerate(np.array_split(np.arange(rows), parts)):
+        table = pa.table(
+            {
+                "person": [f"p{number}" for number in random.integers(0, people, len(index))],
+                "x": pa.array(index, pa.int64()),
+            }
+        )
+        store.make_folder("c/ingests/i/visits")
+        pq.write_table(table, f"c/ingests/i/visits/part-{part:05d}.parquet", filesystem=store.fs)
+    return store
+
+
+def split(store: Store, made: Contract) -> Split:
+    return Split(store, made, made.tables[0], "c/ingests/i")
+
+
+def test_every_row_is_on_one_side_and_the_share_is_exact(tmp_path: Path) -> None:
+    sides = split(ingest(tmp_path, 400, 50), contract())
+    training, holdout = sides.training(), sides.holdout()
+    assert sorted(training["x"].to_pylist() + holdout["x"].to_pylist()) == list(range(400))
+    assert holdout.num_rows == 100 == sides.count_holdout()
+    assert training.num_rows == sides.count_training()
+
+
+def test_all_rows_of_a_unit_are_on_one_side(tmp_path: Path) -> None:
+    sides = split(ingest(tmp_path, 400, 50), contract(unit="person"))
+    training = set(sides.training()["person"].to_pylist())
+    holdout = set(sides.holdout()["person"].to_pylist())
+    assert not training & holdout
+    assert len(holdout) == round(0.25 * len(training | holdout))
+
+
+def test_the_split_is_the_same_again_and_the_seed_moves_it(tmp_path: Path) -> None:
+    store = ingest(tmp_path, 400, 50)
+    made = contract()
+    assert split(store, made).holdout().equals(split(store, made).holdout())
+    sampling = made.sampling.model_copy(update={"seed": 2})
+    other = made.model_copy(update={"sampling": sampling})
+    assert not split(store, made).holdout().equals(split(store, other).holdout())
+
+
+def test_a_cap_takes_a_part_of_one_side_only(tmp_path: Path) -> None:
+    sides = split(ingest(tmp_path, 400, 50), contract())
+    capped = sides.training(max_rows=60)
+    assert capped.num_rows == 60
+    assert not set(capped["x"].to_pylist()) & set(sides.holdout()["x"].to_pylist())
+
+
+def test_too_few_units_is_an_error_that_counts_them(tmp_path: Path) -> None:
+    with pytest.raises(ProofError, match="5 rows; a holdout and a model need at least 10"):
+        split(ingest(tmp_path, 5, 5, parts=1), contract())
+    with pytest.raises(ProofError, match="3 units in column 'person'"):
+        split(ingest(tmp_path, 100, 3, parts=1), contract(unit="person"))
+
+
+def test_a_holdout_table_leaves_all_rows_for_training(tmp_path: Path) -> None:
+    store = ingest(tmp_path, 40, 50)
+    store.make_folder("c/ingests/i/holdout/visits")
+    extra = pa.table({"person": ["q"], "x": pa.array([-1], pa.int64())})
+    pq.write_table(
+        extra, "c/ingests/i/holdout/visits/part-00000.parquet", filesystem=store.fs
+    )
+    sides = split(store, contract())
+    assert sides.count_training() == 40
+    assert sides.holdout()["x"].to_pylist() == [-1]
