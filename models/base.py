@@ -28,7 +28,8 @@ class Generator(Protocol):
     `fit` returns self and leaves its input as it was. `sample` gives exactly `n` rows of the
     single table, in the contract's columns, order and dtypes; `given` fixes columns exactly and
     never by rejection: `{column: value}` for all rows, or a frame of `n` rows with a value for each
-    row. The same seed gives the same rows. What is learned ends in `_`.
+    row. The same seed gives the same rows. `first_row` is the number of the first one in a larger
+    whole that is drawn in parts, so that re-issued keys stay unique. What is learned ends in `_`.
     """
 
     def fit(
@@ -36,7 +37,7 @@ class Generator(Protocol):
     ) -> Self: ...
 
     def sample(
-        self, n: int, *, given: Given | None = None, seed: int
+        self, n: int, *, given: Given | None = None, seed: int, first_row: int = 0
     ) -> Dataset: ...
 
     def save(self, folder: Path) -> None: ...
@@ -67,4 +68,3 @@ class Evaluation(Protocol):
     def evaluate(
         self, real: Dataset, synthetic: Dataset, holdout: Dataset
     ) -> tuple[Finding, ...]: ...
-

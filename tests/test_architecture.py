@@ -97,7 +97,9 @@ def test_importing_a_flow_loads_neither_torch_nor_great_expectations() -> None:
         "heavy = {'torch', 'great_expectations', 'sklearn'} & set(sys.modules)\n"
         "sys.exit(', '.join(heavy))"
     )
-    ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True
+    )
     assert ended.returncode == 0, ended.stderr
 
 

@@ -83,9 +83,7 @@ def test_a_holdout_table_leaves_all_rows_for_training(tmp_path: Path) -> None:
     store = ingest(tmp_path, 40, 50)
     store.make_folder("c/ingests/i/holdout/visits")
     extra = pa.table({"person": ["q"], "x": pa.array([-1], pa.int64())})
-    pq.write_table(
-        extra, "c/ingests/i/holdout/visits/part-00000.parquet", filesystem=store.fs
-    )
+    pq.write_table(extra, "c/ingests/i/holdout/visits/part-00000.parquet", filesystem=store.fs)
     sides = split(store, contract())
     assert sides.count_training() == 40
     assert sides.holdout()["x"].to_pylist() == [-1]

@@ -110,4 +110,3 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
     assert store.read_bytes("x") == b"old"
     assert store.list_files("") == ["x"]
-

@@ -1,0 +1,315 @@
+"""The command `understudy`: what people and scripts type. Stable: others script it.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused by a gate, 4 inconclusive. Heavy imports stay
+inside the commands, so that `understudy --help` is there at once.
+"""
+
+import contextlib
+import json
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from data_contracts.errors import ContractError, UnderstudyError
+
+app = typer.Typer(
+    name="understudy",
+    help="Synthetic data that must earn its release: a contract in, a judged table out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+StoreOption = Annotated[str, typer.Option("--store", help="Folder or object-store URI.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Last line of output: one JSON object.")]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Replace a value of the contract."),
+]
+ContractArgument = Annotated[Path, typer.Argument(metavar="CONTRACT", show_default=False)]
+
+FLOWS = {"synthesize-dataset": "synthesize_dataset", "prove-dataset": "prove_dataset"}
+
+
+@app.command()
+def demo(
+    store: StoreOption = "./store", as_json: JsonOption = False, debug: DebugOption = False
+) -> None:
+    """Run the whole story on two small real data sets: prove a series, synthesise a survey."""
+    with _session(as_json, debug):
+        from tasks.demo_landing import write_demo_landing
+
+        root = Path(__file__).resolve().parent.parent
+        for path in write_demo_landing(root / "landing"):
+            _say(f"wrote {path}")
+        _check(root / "data_contracts/co2.odcs.yaml", store)
+        _run("synthesize-dataset", root / "data_contracts/fair.odcs.yaml", store, {})
+
+
+@app.command()
+def init(
+    files: Annotated[list[Path], typer.Argument(metavar="FILES...", show_default=False)],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="CONTRACT")],
+    holdout: Annotated[Path | None, typer.Option(help="A table of its own as holdout.")] = None,
+    target: Annotated[str | None, typer.Option(help="The column to predict.")] = None,
+    contract_id: Annotated[str | None, typer.Option("--id", help="Id of the contract.")] = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Draft a contract from data; a person confirms what it guessed."""
+    with _session(as_json, debug):
+        from tasks.draft import Wishes, draft_contract_file
+
+        wishes = Wishes(contract_id=contract_id, target=target, holdout=holdout)
+        drafted = draft_contract_file(tuple(files), output, wishes)
+        for line in drafted.notes:
+            _say(line)
+        _say(
+            f"wrote {output}: read it, confirm the marked columns, then: understudy check {output}"
+        )
+        _finish(state="drafted", contract=str(output), confirm=list(drafted.confirm))
+
+
+@app.command()
+def check(
+    contract: ContractArgument,
+    against: Annotated[Path | None, typer.Option(metavar="OLD", help="An older version.")] = None,
+    store: StoreOption = "./store",
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Lint a contract and prove its source, without training; or compare it with an older one."""
+    with _session(as_json, debug):
+        if against is None:
+            _finish(**_check(contract, store))
+        else:
+            _compare(against, contract)
+
+
+@app.command()
+def run(
+    flow: Annotated[str, typer.Argument(metavar="FLOW", help=" | ".join(FLOWS))],
+    contract: ContractArgument,
+    settings: SetOption = None,
+    store: StoreOption = "./store",
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Run a flow for a contract, here and now."""
+    with _session(as_json, debug):
+        if flow not in FLOWS:
+            raise ContractError(f"{flow!r} is no flow. There is: {', '.join(FLOWS)}.")
+        _run(flow, contract, store, _pairs(settings, "--set"))
+
+
+@app.command()
+def sample(
+    source: Annotated[str, typer.Argument(metavar="CONTRACT_OR_MODEL", show_default=False)],
+    rows: Annotated[int, typer.Option("-n", "--rows", min=1)],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE.parquet")],
+    given: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN=VALUE", help="Fix a column; repeatable.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+    store: StoreOption = "./store",
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:  # fmt: skip
+    """Draw rows straight from a trained model: marked unreleased, judged by no gate."""
+    with _session(as_json, debug):
+        from tasks.sample import Draw, open_model, sample_unreleased
+
+        opened, model = open_model(source, store)
+        draw = Draw(rows=rows, given=_texts(given, "--given"), seed=seed)
+        written = sample_unreleased(opened, model, draw, output)
+        _say(f"wrote {written:,} unreleased rows to {output}: no gate has judged them")
+        _finish(state="sampled", output=str(output), rows=written, model=opened.display(model))
+
+
+@app.command()
+def releases(
+    contract: ContractArgument,
+    store: StoreOption = "./store",
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """List the releases of a contract, oldest first."""
+    with _session(as_json, debug):
+        from data_contracts.loading import load_contract
+        from tasks.publish import list_releases
+        from tasks.storage import Store
+
+        opened = Store(store)
+        found = list_releases(opened, load_contract(contract).id)
+        for release in found:
+            mark = "*" if release["latest"] else " "
+            count = ", ".join(f"{name} {rows:,}" for name, rows in release["rows"].items())
+            _say(f"{mark} {release['release']}  {release['verdict']:<12} {count or '-'}")
+        keys = ("release", "verdict", "created", "rows", "latest", "model", "content")
+        listed = [
+            {**{key: release[key] for key in keys}, "path": opened.display(release["path"])}
+            for release in found
+        ]
+        _finish(state="listed", releases=listed)
+
+
+@app.command()
+def deploy(debug: DebugOption = False) -> None:
+    """Register every deployment of prefect.yaml with the Prefect server in use."""
+    with _session(False, debug):
+        import subprocess
+
+        root = Path(__file__).resolve().parent.parent
+        command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
+        if subprocess.run(command, cwd=root, check=False).returncode:
+            raise UnderstudyError(
+                "prefect deploy failed. Is a server running and PREFECT_API_URL set?"
+            )
+
+
+def main() -> None:
+    """Entry point of the command."""
+    app()
+
+
+_answer: dict[str, Any] = {}
+
+
+@contextlib.contextmanager
+def _session(as_json: bool, debug: bool) -> Iterator[None]:
+    """Quiet Prefect, errors as sentences, and with --json the answer as the last line."""
+    _quiet(debug)
+    _answer.clear()
+    code = 0
+    try:
+        yield
+    except UnderstudyError as error:
+        code = error.exit_code
+        _fail(error, debug)
+    except KeyboardInterrupt:
+        code = 1
+        _fail(UnderstudyError("Interrupted. Run again: what was committed is re-used."), False)
+    except Exception as error:
+        code = 1
+        _fail(error, debug)
+    if as_json:
+        sys.stdout.write(json.dumps(_answer, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.flush()
+    if code:
+        raise typer.Exit(code)
+
+
+def _fail(error: Exception, debug: bool) -> None:
+    outcome = getattr(error, "outcome", None)
+    if outcome is not None:
+        _answer.update(outcome.model_dump(mode="json"))
+    _answer.setdefault("state", "failed")
+    _answer["error"] = str(error)
+    if debug:
+        traceback.print_exception(error)
+    elif isinstance(error, UnderstudyError):
+        sys.stderr.write(f"understudy: {error}\n")
+    else:
+        sys.stderr.write(
+            f"understudy: unexpected {type(error).__name__}: {error}. This is a defect of "
+            "Understudy; run again with --debug for the traceback.\n"
+        )
+
+
+def _quiet(debug: bool) -> None:
+    """No telemetry, no chatter: set before Prefect and Great Expectations are imported."""
+    quiet = {
+        "DO_NOT_TRACK": "1",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_LOGGING_LEVEL": "ERROR",
+        "PREFECT_LOGGING_LEVEL": "INFO" if debug else "CRITICAL",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
+        "GX_ANALYTICS_ENABLED": "false",
+    }
+    for name, value in quiet.items():
+        os.environ.setdefault(name, value)
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def _finish(**answer: Any) -> None:
+    _answer.update(answer)
+
+
+def _run(flow: str, contract: Path, store: str, settings: dict[str, Any]) -> None:
+    import importlib
+
+    from tasks.run import Outcome
+
+    _finish(**Outcome(state="failed", contract=str(contract)).model_dump(mode="json"))
+    name = FLOWS[flow]
+    result = getattr(importlib.import_module(f"flows.{name}"), name)(contract, store, settings)
+    answer = result.model_dump(mode="json")
+    if flow == "prove-dataset":
+        answer = {"state": "proven", **answer}
+    else:
+        seconds = " ".join(f"{stage} {spent:.0f} s" for stage, spent in result.seconds.items())
+        _say(f"{result.state}{' (unchanged, re-used)' if result.reused else ''}: {seconds}")
+        _say(f"release {result.release}")
+        _say(f"report  {result.report}")
+    _finish(**answer)
+
+
+def _check(contract: Path, store: str) -> dict[str, Any]:
+    from tasks.prove import prove_contract
+
+    ingest = prove_contract(contract, store)
+    for table in ingest.proof["tables"]:
+        _say(
+            f"{table['table']}: {table['rows_proven']:,} of {table['rows_read']:,} rows keep the "
+            f"contract, {table['rows_rejected']:,} rejected"
+        )
+        for note in table["notes"]:
+            _say(f"  note: {note}")
+    return {"state": "proven", **ingest.model_dump(mode="json")}
+
+
+def _compare(old: Path, new: Path) -> None:
+    from data_contracts.compatibility import breaking_changes
+
+    from data_contracts.loading import load_contract
+
+    changes = breaking_changes(load_contract(old), load_contract(new))
+    for change in changes:
+        _say(f"{'BREAKS' if change.breaking else 'fine  '} {change.path}: {change.text}")
+    broken = [change for change in changes if change.breaking]
+    _say(f"{len(broken)} of {len(changes)} changes break readers")
+    _finish(state="breaking" if broken else "compatible", changes=[c.model_dump() for c in changes])
+    if broken:
+        raise UnderstudyError(f"{len(broken)} changes break readers of {old}.")
+
+
+def _texts(pairs: list[str] | None, option: str) -> dict[str, str]:
+    """`["a=b"]` as `{"a": "b"}`; ContractError for what is no pair."""
+    found = {}
+    for pair in pairs or []:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise ContractError(f"{option} {pair!r}: write it as NAME=VALUE.")
+        found[name] = value
+    return found
+
+
+def _pairs(pairs: list[str] | None, option: str) -> dict[str, Any]:
+    """The same with values read as YAML scalars: numbers, booleans, null, text."""
+    import yaml
+
+    return {name: yaml.safe_load(value) for name, value in _texts(pairs, option).items()}
+
+
+if __name__ == "__main__":
+    main()

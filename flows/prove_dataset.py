@@ -1,0 +1,47 @@
+"""Read a contract's sources and prove them: rows that keep the contract, and rejects with reasons.
+
+The first half of every other flow, and a useful nightly run of its own.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, tags
+from tasks.ingest import ingest_table
+from tasks.validate import validate_part
+
+from tasks.announce import announce_proof
+from tasks.prove import Ingest, Taken, commit_ingest, find_ingest, planned_intakes, prove_rules
+from tasks.run import Run, agree
+from tasks.storage import Store
+
+
+@flow(name="prove-dataset", flow_run_name="prove {contract}")
+def prove_dataset(
+    contract: Path, store: str = "./store", settings: dict[str, Any] | None = None
+) -> Ingest:
+    """Takes a contract's tables in and proves them, or re-uses the proof of the same bytes.
+
+    Args:
+        contract: The contract file (*.odcs.yaml).
+        store: Where ingests, models and releases live: a folder or an object-store URI.
+        settings: Values that replace the contract's, by dotted path.
+
+    Raises ProofError, with the rejects kept, when the data break more than the contract tolerates.
+    """
+    agreed = agree(contract, settings)
+    with tags(agreed.id, "prove"), Store(store).work_folder(agreed.id) as work:
+        run = Run(contract=agreed, store=store, work=work)
+        ingest = find_ingest(run)
+        if ingest is not None:
+            announce_proof(agreed.id, ingest.proof)
+            return ingest
+        taken = []
+        for intake in planned_intakes(agreed):
+            folder = intake.folder(run)
+            ingested = ingest_table(run, intake.table, intake.holdout, folder)
+            parts = [validate_part(run, intake.table, part, folder) for part in ingested.parts]
+            taken.append(Taken(intake=intake, ingested=ingested, parts=tuple(parts)))
+        proof = prove_rules(run, taken)
+        announce_proof(agreed.id, proof)
+        return commit_ingest(run, taken, proof)

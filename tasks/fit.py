@@ -1,0 +1,116 @@
+"""Train a generator on the proven training rows, or re-use the one trained on the same."""
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from data_contracts.contract import Contract
+from data_contracts.dataset import Dataset
+from data_contracts.errors import ModelError
+from data_contracts.loading import dump_contract
+from data_contracts.record import Record
+from data_contracts.schema import to_frame
+from tasks.announce import ProgressReporter
+from tasks.identity import code_version, content_id, versions
+from tasks.prove import Ingest
+from tasks.run import Run, peak_mib
+from tasks.split import Split
+
+# A frame of more rows than this is not needed to learn a table, and would not fit into memory.
+MAX_TRAINING_ROWS = 1_000_000
+_ELSE = "Choose another generator, or prove the data alone with `understudy check`."
+
+
+class FittedModel(Record):
+    """A reference to a trained model in the store."""
+
+    model: str
+    path: str
+    rows: dict[str, int]
+    reused: bool
+
+
+def check_generator(contract: Contract) -> None:
+    """Refuses a generator, option or kind of table that cannot work, before any work is done."""
+    from models.registry import REGISTRY, resolve
+
+    resolve(contract.generator)
+    name = contract.generator.name
+    entry = REGISTRY[name]
+    for table in contract.tables:
+        what = f"table {table.name!r}: generator {name!r}"
+        if table.kind not in entry.kinds:
+            made = ", ".join(sorted(entry.kinds))
+            raise ModelError(f"{what} makes kind {made} only, not {table.kind}. {_ELSE}")
+        if table.foreign_keys and "foreign_keys" not in entry.supports:
+            raise ModelError(f"{what} can't keep foreign keys. {_ELSE}")
+
+
+@task(
+    name="fit_generator",
+    task_run_name="fit {run.contract.generator.name}",
+    cache_policy=NO_CACHE,
+)
+def fit_generator(run: Run, ingest: Ingest) -> FittedModel:
+    """Fits the contract's generator to each table's training rows and stores the model.
+
+    Equal data, contract and code have an equal model id: then the stored model is re-used.
+    """
+    store = run.open_store()
+    model = model_id(run.contract, ingest)
+    final = f"{run.contract.id}/models/{model}"
+    if store.is_committed(final):
+        return FittedModel(
+            model=model, path=final, rows=store.read_json(f"{final}/manifest.json")["rows"],
+            reused=True,
+        )  # fmt: skip
+    started = time.monotonic()
+    draft = f"{run.work}/model"
+    rows = {table.name: _fit_table(run, ingest, table.name, draft) for table in run.contract.tables}
+    store.write_bytes(f"{draft}/contract.odcs.yaml", dump_contract(run.contract).encode())
+    manifest = {
+        "model": model,
+        "contract": run.contract.id,
+        "generator": run.contract.generator.model_dump(mode="json"),
+        "seed": run.contract.sampling.seed,
+        "ingest": ingest.ingest,
+        "rows": rows,
+        "seconds": round(time.monotonic() - started, 3),
+        "peak_mib": peak_mib(),
+        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "versions": versions(),
+    }
+    store.commit(draft, final, manifest)
+    return FittedModel(model=model, path=final, rows=rows, reused=False)
+
+
+def model_id(contract: Contract, ingest: Ingest) -> str:
+    """The name of the model that this data, contract and code make."""
+    identity = contract.identity()
+    parts: dict[str, Any] = {
+        key: identity[key] for key in ("id", "tables", "holdout", "generator", "sampling")
+    }
+    parts["sampling"] = {"seed": contract.sampling.seed}
+    return content_id({**parts, "ingest": ingest.ingest, "code": code_version()})
+
+
+def _fit_table(run: Run, ingest: Ingest, name: str, draft: str) -> int:
+    from models.registry import resolve
+
+    store, table = run.open_store(), run.contract.table(name)
+    rows = Split(store, run.contract, table, ingest.path).training(MAX_TRAINING_ROWS)
+    data = Dataset(run.contract, {name: to_frame(rows)})
+    count = rows.num_rows
+    del rows
+    with ProgressReporter(f"fit {name}") as progress:
+        generator = resolve(run.contract.generator).fit(
+            data, seed=run.contract.sampling.seed, progress=progress
+        )
+    with tempfile.TemporaryDirectory() as temporary:
+        generator.save(Path(temporary))
+        store.upload(Path(temporary), f"{draft}/{name}")
+    return count

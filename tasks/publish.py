@@ -1,0 +1,176 @@
+"""Publish a judged candidate: atomic, hashed; a refused one leaves its report and nothing else."""
+
+import secrets
+import time
+from typing import Any
+
+import pyarrow.parquet as pq
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from data_contracts.errors import StoreError
+from data_contracts.loading import dump_contract
+from data_contracts.manifest import FileEntry, Manifest
+from data_contracts.report import Report
+from data_contracts.schema import arrow_schema
+from tasks.fit import FittedModel
+from tasks.identity import code_version, content_id, versions
+from tasks.render import render_report
+from tasks.run import Outcome, Run
+from tasks.storage import MANIFEST, Store
+
+
+def release_content(run: Run, model: FittedModel) -> str:
+    """The name of what a release is made from: equal names hold equal data, byte for byte."""
+    return content_id(
+        {"contract": run.contract.identity(), "model": model.model, "code": code_version()}
+    )
+
+
+def find_release(run: Run, content: str) -> Outcome | None:
+    """The whole release that was already made from `content`, if it still stands.
+
+    A judgement is made once for each model and sample: asking again gives the same answer, also
+    when the answer was no. A published release that another one has replaced since is not taken
+    up again: the caller wants it to be the current one, so it is published anew.
+    """
+    store = run.open_store()
+    latest = latest_release(store, run.contract.id) or ""
+    for release in reversed(list_releases(store, run.contract.id)):
+        published = release["verdict"] == "published"
+        if release["content"] != content or (published and release["release"] < latest):
+            continue
+        if published:
+            # A run that was killed between its release and the pointer left this to do.
+            point_latest(store, run.contract.id, release["release"])
+        report = store.read_json(f"{release['path']}/report.json")
+        return _outcome(store, release, tuple(report["reasons"]), reused=True)
+    return None
+
+
+def list_releases(store: Store, contract_id: str) -> list[dict[str, Any]]:
+    """The manifests of all whole releases of a contract, oldest first, with `path` and `latest`."""
+    latest = latest_release(store, contract_id)
+    found = []
+    for name in store.list_folders(f"{contract_id}/releases"):
+        path = f"{contract_id}/releases/{name}"
+        if store.is_committed(path):
+            manifest = store.read_json(f"{path}/{MANIFEST}")
+            found.append({**manifest, "path": path, "latest": name == latest})
+    return found
+
+
+def latest_release(store: Store, contract_id: str) -> str | None:
+    """The id of the current release, or None before the first publication."""
+    path = f"{contract_id}/latest.json"
+    return str(store.read_json(path)["release"]) if store.exists(path) else None
+
+
+@task(name="publish_release", cache_policy=NO_CACHE)
+def publish_release(run: Run, model: FittedModel, report: Report, content: str) -> Outcome:
+    """Commits the candidate in the run's work folder as a release, with report and manifest.
+
+    Only a published one keeps its data and moves `latest.json`, which is written last.
+    """
+    store = run.open_store()
+    draft = f"{run.work}/release"
+    name = _new_name(content)
+    final = f"{run.contract.id}/releases/{name}"
+    report = report.model_copy(update={"provenance": {**report.provenance, "release": name}})
+    if report.verdict != "published":
+        store.delete(f"{draft}/data")
+    store.write_bytes(f"{draft}/contract.odcs.yaml", dump_contract(run.contract).encode())
+    store.write_json(f"{draft}/report.json", report.model_dump(mode="json"))
+    store.write_bytes(f"{draft}/report.html", render_report(report).encode())
+    manifest = _manifest(run, model, report, content)
+    if not store.commit(draft, final, manifest.model_dump(mode="json")):
+        raise StoreError(f"store {store.display(final)}: exists already. Run again.")
+    if report.verdict == "published":
+        point_latest(store, run.contract.id, name)
+    release = {**manifest.model_dump(mode="json"), "path": final}
+    return _outcome(store, release, report.reasons, reused=False)
+
+
+def point_latest(store: Store, contract_id: str, release: str) -> None:
+    """Makes `release` the current one; names only grow, so an older run never points back."""
+    current = latest_release(store, contract_id)
+    if current is None or current < release:
+        store.write_json(
+            f"{contract_id}/latest.json",
+            {"release": release, "path": f"releases/{release}", "manifest": MANIFEST},
+        )
+
+
+def _new_name(content: str) -> str:
+    """Time first, so that names sort by age; then content; then a mark of the run."""
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    return f"{stamp}-{content[:12]}-{secrets.token_hex(2)}"
+
+
+def _manifest(run: Run, model: FittedModel, report: Report, content: str) -> Manifest:
+    store, contract = run.open_store(), run.contract
+    draft = f"{run.work}/release"
+    files = tuple(_entry(store, draft, path) for path in store.list_files(draft))
+    rows: dict[str, int] = {}
+    for file in files:
+        if file.rows is not None:
+            table = file.path.split("/")[1]
+            rows[table] = rows.get(table, 0) + file.rows
+    return Manifest(
+        release=report.provenance["release"],
+        contract=contract.id,
+        contract_version=contract.version,
+        verdict=report.verdict,
+        content=content,
+        created=report.provenance["created"],
+        files=files,
+        schemas={table.name: str(arrow_schema(table)) for table in contract.tables},
+        rows=rows,
+        ingest=report.provenance["ingest"],
+        model=model.model,
+        generator=contract.generator.name,
+        seed=contract.sampling.seed,
+        versions=versions(),
+    )
+
+
+def _entry(store: Store, draft: str, path: str) -> FileEntry:
+    rows = None
+    if path.endswith(".parquet"):
+        with store.fs.open_input_file(path) as stream:
+            rows = pq.read_metadata(stream).num_rows
+    return FileEntry(
+        path=path.removeprefix(f"{draft}/"),
+        bytes=store.fs.get_file_info(path).size,
+        sha256=store.sha256(path),
+        rows=rows,
+    )
+
+
+def verify_release(store: Store, path: str) -> list[str]:
+    """What is wrong with a release on disk: missing, changed or foreign files. Empty: whole."""
+    manifest = store.read_json(f"{path}/{MANIFEST}")
+    wrong = []
+    expected = {entry["path"]: entry["sha256"] for entry in manifest["files"]}
+    for name, digest in expected.items():
+        if not store.exists(f"{path}/{name}"):
+            wrong.append(f"{name}: missing")
+        elif store.sha256(f"{path}/{name}") != digest:
+            wrong.append(f"{name}: changed since publication")
+    present = {file.removeprefix(f"{path}/") for file in store.list_files(path)}
+    wrong += [f"{name}: not in the manifest" for name in sorted(present - {*expected, MANIFEST})]
+    return wrong
+
+
+def _outcome(
+    store: Store, release: dict[str, Any], reasons: tuple[str, ...], *, reused: bool
+) -> Outcome:
+    return Outcome(
+        state=release["verdict"],
+        contract=release["contract"],
+        release=store.display(release["path"]),
+        report=store.display(f"{release['path']}/report.html"),
+        model=store.display(f"{release['contract']}/models/{release['model']}"),
+        reused=reused,
+        reasons=reasons,
+    )

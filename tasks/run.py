@@ -1,0 +1,109 @@
+"""What one run of a flow is about, and what it cost."""
+
+import contextlib
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from data_contracts.contract import Contract
+from data_contracts.errors import ContractError, UnderstudyError
+from data_contracts.loading import load_contract
+from data_contracts.record import Record
+from tasks.storage import Store
+
+
+class Run(Record):
+    """The contract that a run serves, the store it writes to, and its own work folder there."""
+
+    contract: Contract
+    store: str
+    work: str
+
+    def open_store(self) -> Store:
+        return Store(self.store)
+
+
+class Outcome(Record):
+    """What a run ended with: the last line of the command with --json."""
+
+    state: str
+    contract: str
+    release: str | None = None
+    report: str | None = None
+    model: str | None = None
+    reused: bool = False
+    reasons: tuple[str, ...] = ()
+    seconds: dict[str, float] = Field(default_factory=dict)
+    peak_mib: float | None = None
+
+
+class NotPublishedError(UnderstudyError):
+    """A release was made and judged, and the judgement was not to publish it."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(
+            f"Release {outcome.state}: {'; '.join(outcome.reasons)}. Report: {outcome.report}"
+        )
+        self.outcome = outcome
+        self.exit_code = 3 if outcome.state == "refused" else 4
+
+
+class Stages:
+    """Wall-clock seconds by stage of a run."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = Field(default_factory=dict)
+
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Adds the time spent inside to the stage `name`, also when the stage fails."""
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            spent = self.seconds.get(name, 0.0) + time.monotonic() - started
+            self.seconds[name] = round(spent, 3)
+
+
+def peak_mib() -> float:
+    """Most memory that this process ever held, in MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (1024 * 1024 if sys.platform == "darwin" else 1024), 1)
+
+
+def agree(contract: Path, settings: dict[str, Any] | None = None) -> Contract:
+    """The contract in a file, with `settings` ("path.in.it": value) put in its place.
+
+    Raises ContractError for a contract that is wrong, or a setting that the contract has no place
+    for.
+    """
+    agreed = load_contract(contract)
+    return apply_settings(agreed, settings) if settings else agreed
+
+
+def apply_settings(contract: Contract, settings: dict[str, Any]) -> Contract:
+    """A copy of the contract with values changed, checked like one read from a file.
+
+    A key is a dotted path such as `sampling.rows` or `generator.options.epochs`.
+    """
+    changed = contract.model_dump()
+    for path, value in settings.items():
+        *parents, last = path.split(".")
+        place = changed
+        for key in parents:
+            if not isinstance(place, dict) or key not in place:
+                raise ContractError(f"--set {path}: {key!r} is no part of the contract here.")
+            place = place[key]
+        if not isinstance(place, dict) or (last not in place and parents[-1:] != ["options"]):
+            known = ", ".join(sorted(place)) if isinstance(place, dict) else "nothing"
+            raise ContractError(f"--set {path}: no {last!r} here; there is {known}.")
+        place[last] = value
+    try:
+        return Contract.model_validate({**changed, "folder": contract.folder})
+    except ValueError as error:
+        raise ContractError(f"--set: {error}") from error
