@@ -1,0 +1,1 @@
+"""Measures of quality, speed and memory; each prints JSON."""

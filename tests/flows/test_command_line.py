@@ -1,0 +1,149 @@
+"""What scripts rely on: exit codes, the last line as JSON, errors as sentences."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.conftest import ROOT
+from tests.flows.people import write_people
+
+pytestmark = pytest.mark.usefixtures("server")
+
+
+def understudy(*arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "flows.command_line", *map(str, arguments)],
+        cwd=folder,
+        env=None,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def answer(ended: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    found = json.loads(ended.stdout.splitlines()[-1])
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("commands")
+    write_people(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def published(server: str, folder: Path) -> dict[str, Any]:
+    ended = understudy("run", "synthesize-dataset", "people.odcs.yaml", "--json", folder=folder)
+    assert ended.returncode == 0, ended.stderr
+    return answer(ended)
+
+
+def test_a_run_answers_what_scripts_need(published: dict[str, Any]) -> None:
+    assert published["state"] == "published"
+    assert Path(published["release"]).is_dir()
+    assert Path(published["report"]).is_file()
+    assert Path(published["model"]).is_dir()
+    assert set(published["seconds"]) >= {"prove", "fit", "sample", "evaluate", "publish"}
+    assert 50 < published["peak_mib"] < 4096
+
+
+def test_releases_are_listed(published: dict[str, Any], folder: Path) -> None:
+    ended = understudy("releases", "people.odcs.yaml", "--json", folder=folder)
+    (listed,) = answer(ended)["releases"]
+    assert listed["path"] == published["release"]
+    assert listed["latest"]
+    assert listed["verdict"] == "published"
+
+
+@pytest.mark.parametrize("by", ["contract", "model"])
+def test_samples_are_exact_seeded_and_marked(
+    by: str, published: dict[str, Any], folder: Path
+) -> None:
+    source = "people.odcs.yaml" if by == "contract" else published["model"]
+    given = ["--given", "region=west", "--given", "age=40", "--given", "member=true"]
+    for name in ("one", "two"):
+        ended = understudy(
+            "sample", source, "-n", 70, *given, "--seed", 3, "-o", f"{by}-{name}.parquet",
+            folder=folder,
+        )  # fmt: skip
+        assert ended.returncode == 0, ended.stderr
+    rows = pq.read_table(folder / f"{by}-one.parquet")
+    assert rows.num_rows == 70
+    assert set(rows["region"].to_pylist()) == {"west"}
+    assert set(rows["age"].to_pylist()) == {40}
+    assert set(rows["member"].to_pylist()) == {True}
+    assert rows.schema.metadata[b"understudy.release"] == b"unreleased"
+    first, second = (folder / f"{by}-{name}.parquet" for name in ("one", "two"))
+    assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["run", "no-such-flow", "people.odcs.yaml"], 2, "synthesize-dataset"),
+        (["run", "synthesize-dataset", "absent.odcs.yaml"], 2, "absent.odcs.yaml"),
+        (["run", "synthesize-dataset", "people.odcs.yaml", "--set", "x"], 2, "NAME=VALUE"),
+        (["sample", "people.odcs.yaml", "-n", "5", "--given", "nose=1", "-o", "x"], 2, "nose"),
+        (["sample", "people.odcs.yaml", "-n", "5", "--given", "age=old", "-o", "x"], 2, "int16"),
+        (["sample", "people.odcs.yaml", "-n", "5", "--given", "region=z", "-o", "x"], 1, "region"),
+        (["sample", "no/such/model", "-n", "5", "-o", "x.parquet"], 1, "no/such/model"),
+        (["releases", "absent.odcs.yaml"], 2, "absent"),
+        (["check", "absent.odcs.yaml"], 2, "absent"),
+    ],
+)
+def test_errors_are_sentences_with_an_exit_code(
+    arguments: list[str], code: int, said: str, published: dict[str, Any], folder: Path
+) -> None:
+    ended = understudy(*arguments, "--json", folder=folder)
+    assert ended.returncode == code, ended.stderr
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert answer(ended)["state"] == "failed"
+    assert said in answer(ended)["error"]
+
+
+def test_a_refusal_says_so_in_code_and_answer(tmp_path: Path) -> None:
+    write_people(tmp_path, generator="bootstrap")
+    ended = understudy("run", "synthesize-dataset", "people.odcs.yaml", "--json", folder=tmp_path)
+    assert ended.returncode == 3, ended.stderr
+    assert answer(ended)["state"] == "refused"
+    assert Path(answer(ended)["report"]).is_file()
+
+
+def test_check_proves_without_training(folder: Path) -> None:
+    ended = understudy("check", "people.odcs.yaml", "--store", "checked", "--json", folder=folder)
+    assert ended.returncode == 0, ended.stderr
+    assert answer(ended)["state"] == "proven"
+    assert "1,499 of 1,500 rows" in ended.stdout
+    assert not (folder / "checked/people/models").exists()
+
+
+def test_changes_that_break_readers_are_told(tmp_path: Path) -> None:
+    contract = write_people(tmp_path, rows=20)
+    text = contract.read_text()
+    (tmp_path / "new.odcs.yaml").write_text(text.replace("name: income", "name: earnings"))
+    ended = understudy("check", "new.odcs.yaml", "--against", contract, "--json", folder=tmp_path)
+    assert ended.returncode == 1
+    assert answer(ended)["state"] == "breaking"
+    assert "income" in ended.stdout
+    same = understudy("check", contract, "--against", contract, "--json", folder=tmp_path)
+    assert same.returncode == 0
+    assert answer(same)["state"] == "compatible"
+
+
+def test_help_needs_no_heavy_import() -> None:
+    program = (
+        "import sys\nfrom typer.testing import CliRunner\nfrom flows.command_line import app\n"
+        "assert CliRunner().invoke(app, ['--help']).exit_code == 0\n"
+        "sys.exit(', '.join({'torch', 'prefect', 'pandas', 'pyarrow'} & set(sys.modules)))"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True)
+    assert ended.returncode == 0, ended.stderr
