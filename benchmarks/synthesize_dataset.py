@@ -61,8 +61,8 @@ def _understudy(*arguments: object) -> subprocess.CompletedProcess[str]:
 def _run(folder: Path, seed: int) -> dict[str, Any]:
     started = time.monotonic()
     ended = _understudy(
-        "run", "synthesize-dataset", folder / CONTRACT, "--store", folder / f"store-{seed}", "--set",
-        f"sampling.seed={seed}", "--json",
+        "run", "synthesize-dataset", folder / CONTRACT, "--store", folder / f"store-{seed}",
+        "--set", f"sampling.seed={seed}", "--json",
     )  # fmt: skip
     answer = json.loads(ended.stdout.splitlines()[-1])
     report = json.loads(Path(answer["report"]).with_suffix(".json").read_text())

@@ -265,9 +265,9 @@ def _run(flow: str, contract: Path, store: str, settings: dict[str, Any]) -> Non
 
 
 def _check(contract: Path, store: str) -> dict[str, Any]:
-    from tasks.prove import prove_contract
+    from flows.prove_dataset import prove_here
 
-    ingest = prove_contract(contract, store)
+    ingest = prove_here(contract, store)
     for table in ingest.proof["tables"]:
         _say(
             f"{table['table']}: {table['rows_proven']:,} of {table['rows_read']:,} rows keep the "

@@ -55,7 +55,7 @@ def synthesize_dataset(
                 costs = {"seconds": stages.seconds, "peak_mib": peak_mib()}
                 report = build_report(run, ingest, model, evaluated, costs)
                 outcome = publish_release(run, model, report, content)
-                announce_release(run, report, outcome.report)
+                announce_release(run, report, outcome)
     outcome = outcome.model_copy(update={"seconds": stages.seconds, "peak_mib": peak_mib()})
     if outcome.state != "published":
         raise NotPublishedError(outcome)

@@ -20,7 +20,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.context import TaskRunContext
 
 from data_contracts.report import Report
-from tasks.run import Run
+from tasks.run import Outcome, Run
 
 _SECONDS_BETWEEN_UPDATES = 2.0
 _BAR = 30
@@ -79,9 +79,9 @@ def announce_proof(contract_id: str, proof: dict[str, Any]) -> None:
 
 
 @task(name="announce_release", cache_policy=NO_CACHE)
-def announce_release(run: Run, report: Report, report_path: str) -> None:
+def announce_release(run: Run, report: Report, outcome: Outcome) -> None:
     """Verdict, findings and a link to the report as artifacts of the flow run."""
-    contract_id = run.contract.id
+    contract_id, report_path = run.contract.id, outcome.report or ""
     reasons = "".join(f"\n- {reason}" for reason in report.reasons)
     create_markdown_artifact(
         f"# {contract_id}: {report.verdict}\n{reasons}\n\nReport: `{report_path}`",

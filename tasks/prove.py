@@ -1,7 +1,6 @@
 """An ingest: proven rows in the store, committed whole, or re-used when nothing changed."""
 
 import time
-from pathlib import Path
 from typing import Any
 
 from prefect import task
@@ -13,11 +12,10 @@ from data_contracts.manifest import ArtifactRef
 from data_contracts.proof import Ingested, ProvenPart
 from data_contracts.record import Record
 from tasks.identity import code_version, content_id, versions
-from tasks.ingest import ingest_table
 from tasks.readers import source_fingerprint
-from tasks.run import Run, agree
+from tasks.run import Run
 from tasks.storage import MANIFEST, Store
-from tasks.validate import proof_of, prove_tables, raise_if_broken, validate_part
+from tasks.validate import proof_of, prove_tables, raise_if_broken
 
 # The holdout's tables are ingested beside the others, in a folder of their own.
 HOLDOUT = "holdout"
@@ -135,26 +133,6 @@ def commit_ingest(run: Run, taken: list[Taken], proof: dict[str, Any]) -> Ingest
         _move(store, [part.part for part in one.parts], f"{draft}/{one.intake.place}")
     store.commit(draft, _path(run, name), manifest)
     return Ingest(ingest=name, path=_path(run, name), proof=proof)
-
-
-def prove_contract(contract: Path, store: str) -> Ingest:
-    """Takes in and proves what a contract describes, here and now, without a Prefect server.
-
-    A run that follows finds the ingest again. Raises what the flow `prove_dataset` raises.
-    """
-    agreed = agree(contract)
-    with Store(store).work_folder(agreed.id) as work:
-        run = Run(contract=agreed, store=store, work=work)
-        found = find_ingest(run)
-        if found is not None:
-            return found
-        taken = []
-        for intake in planned_intakes(agreed):
-            folder = intake.folder(run)
-            ingested = ingest_table.fn(run, intake.table, intake.holdout, folder)
-            parts = [validate_part.fn(run, intake.table, part, folder) for part in ingested.parts]
-            taken.append(Taken(intake=intake, ingested=ingested, parts=tuple(parts)))
-        return commit_ingest.fn(run, taken, prove_rules.fn(run, taken))
 
 
 def _path(run: Run, name: str) -> str:
