@@ -113,7 +113,7 @@ def _read_freshness(
             faults.add(f"{path}.element", f"{place[0]!r} again", "Keep one per table.")
         elif hours is None:
             faults.add(f"{path}.unit", f"found {show(promise['unit'])}", "Use h, d or min.")
-        elif isinstance(value, bool | str) or value is None or value <= 0:
+        elif isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
             faults.add(f"{path}.value", f"found {show(value)}", "Must be a number above 0.")
         else:
             promised[place[0]] = Freshness(column=place[1], max_age_hours=value * hours)

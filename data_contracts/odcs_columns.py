@@ -81,7 +81,7 @@ def _place(path: str, field: str) -> str:
 def _fallback(values: Mapping[str, Any], path: str) -> dict[str, Any]:
     """Stand-ins, so that a column without a name or type can still be judged for the rest."""
     logical = values.get("logical_type")
-    if logical not in DEFAULT_PHYSICAL:
+    if not isinstance(logical, str) or logical not in DEFAULT_PHYSICAL:
         logical = _guess_logical(values.get("physical_type"))
     return {
         "name": values.get("name") or f"({path})",
@@ -103,7 +103,7 @@ def _read_types(
     logical, physical = values["logical_type"], values["physical_type"]
     if logical is None:
         faults.add(f"{path}.logicalType", "missing", suggestion("", DEFAULT_PHYSICAL))
-    elif logical not in DEFAULT_PHYSICAL:
+    elif not isinstance(logical, str) or logical not in DEFAULT_PHYSICAL:
         remedy = suggestion(logical, DEFAULT_PHYSICAL)
         faults.add(f"{path}.logicalType", f"found {show(logical)}", remedy)
         values["logical_type"] = None

@@ -32,12 +32,12 @@ def read_table(
     raw: Mapping[str, Any], path: str, source: Source, references: "References", faults: Faults
 ) -> Table:
     """The table that an ODCS schema object describes; what cannot be read becomes faults."""
-    values = {"name": raw.get("name"), "description": raw.get("description")}
+    values: dict[str, Any] = {"name": raw.get("name"), "description": raw.get("description")}
     values |= custom_value(raw, path, OWN_KEYS, faults)
     keys = references.foreign_keys(raw, path, faults)
-    if keys:
-        values.setdefault("foreign_keys", [])
-        values["foreign_keys"] += keys
+    own_keys = values.setdefault("foreign_keys", [])
+    if isinstance(own_keys, list):
+        values["foreign_keys"] = own_keys + keys
     _read_quality(raw, values, path, faults)
     columns = [
         read_column(item, f"{path}.properties[{index}]", faults)

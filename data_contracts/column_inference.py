@@ -1,0 +1,266 @@
+"""From what a column holds to what it may promise: type, range, categories, role."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from data_contracts.column_contradictions import logical_type_of
+from data_contracts.column_profile import CANDIDATES, ColumnProfile, Extremes, is_text
+from data_contracts.contract import Column
+from data_contracts.errors import ContractError, SourceError
+from data_contracts.identifiers import guess_identifier, looks_like_key, words_of
+from data_contracts.schema import type_text
+
+MOST_CATEGORIES = 50
+MOST_CLASSES = 20
+FEWEST_ROWS = 5
+_QUASI = frozenset({
+    "age", "sex", "gender", "birth", "birthday", "birthdate", "dob", "zip", "zipcode", "postcode",
+    "postal", "plz", "nationality", "ethnicity", "race", "marital", "occupation", "profession",
+    "education", "native", "citizenship", "latitude", "longitude",
+})  # fmt: skip
+_SENSITIVE = frozenset({
+    "religion", "religious", "diagnosis", "disease", "hiv", "income", "salary", "wage", "health",
+    "drug", "political", "orientation", "disability", "conviction", "pregnant", "debt",
+})  # fmt: skip
+_SUBSTITUTES: dict[Any, Any] = {
+    pa.float16(): pa.float32(),
+    pa.string_view(): pa.string(),
+    pa.null(): pa.string(),
+}
+
+
+@dataclass
+class ColumnDraft:
+    """A column's promises so far, and what a person should know or confirm about them."""
+
+    profile: ColumnProfile
+    values: dict[str, Any]
+    remarks: list[str] = field(default_factory=list)
+    questions: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return self.profile.name
+
+    @property
+    def is_identifier(self) -> bool:
+        return self.values.get("role") == "identifier"
+
+    def ask(self, question: str) -> None:
+        """Mark the column for a person, who answers the question."""
+        self.questions.append(question)
+        self.values["confirm"] = True
+
+    def identify(self, kind: str) -> None:
+        """Make the column an identifier, which promises no range and no categories."""
+        self.values |= {"role": "identifier", "identifier_kind": kind}
+
+    def record(self) -> Column:
+        """The column as the contract holds it."""
+        return Column.model_validate(self.values)
+
+
+def draft_column(profile: ColumnProfile, target: bool) -> ColumnDraft:
+    """The promises of one column apart from keys and time; `target` is a person's wish.
+
+    Raises SourceError for a type that no contract can carry.
+    """
+    draft = ColumnDraft(profile, {"name": profile.name})
+    _set_type(draft)
+    whole = profile.missing == 0 and not profile.missing_elsewhere
+    if whole and profile.rows and not draft.values.get("null_words"):
+        draft.values["required"] = True
+    if target:
+        draft.values["role"] = "target"
+    else:
+        _guess_role(draft)
+    return draft
+
+
+def finish_column(draft: ColumnDraft) -> None:
+    """Adds categories or a range; after keys are known, since an identifier promises neither."""
+    if draft.is_identifier:
+        return
+    categories = _categories(draft)
+    if categories is not None:
+        draft.values["categories"] = categories
+    else:
+        draft.values |= promised_range(draft)
+
+
+def _set_type(draft: ColumnDraft) -> None:
+    profile = draft.profile
+    if profile.rows == profile.missing:
+        draft.remarks.append("holds no value, so that its type is a guess")
+    if profile.is_untyped:
+        _set_found_type(draft)
+        return
+    found: Any = profile.arrow_type if profile.arrow_type is not None else pa.string()
+    if pa.types.is_dictionary(found) and not is_text(found):
+        found = found.value_type
+    found = _SUBSTITUTES.get(found, found)
+    try:
+        physical = type_text(found)
+    except ContractError as error:
+        raise SourceError(
+            f"column {profile.name!r} is of Arrow type {found}, which a contract cannot carry. "
+            "Cast it, or leave it out of the source."
+        ) from error
+    draft.values |= {"physical_type": physical, "logical_type": logical_type_of(found)}
+
+
+def _set_found_type(draft: ColumnDraft) -> None:
+    alive = draft.profile.alive if draft.profile.sample else {}
+    seen = [name for name in alive if alive[name].low is not None or name == "boolean"]
+    if not seen:
+        draft.values |= {"physical_type": "string", "logical_type": "string"}
+        return
+    kept = CANDIDATES[seen[0]]
+    draft.values |= {"physical_type": kept.physical_type, "logical_type": kept.logical_type}
+    if kept.format is not None:
+        draft.values["format"] = kept.format
+        rivals = [name for name in seen[1:] if name.count("%") == kept.format.count("%")]
+        if rivals:
+            draft.ask(f"its dates fit {kept.format}, but also {', '.join(rivals)}")
+    if draft.profile.odd_null_words:
+        words = tuple(draft.profile.odd_null_words)
+        draft.values["null_words"] = (*draft.profile.source.null_words, *words)
+        draft.remarks.append(f"{', '.join(map(repr, words))} is read as missing")
+
+
+def found_extremes(draft: ColumnDraft) -> Extremes:
+    """The smallest and the largest value in the column's own type."""
+    if not draft.profile.is_untyped:
+        return draft.profile.extremes
+    same = ("physical_type", "format")
+    for name, extremes in draft.profile.alive.items():
+        if all(getattr(CANDIDATES[name], key) == draft.values.get(key) for key in same):
+            return extremes
+    return Extremes()
+
+
+def _guess_role(draft: ColumnDraft) -> None:
+    logical, profile = draft.values["logical_type"], draft.profile
+    if logical in ("string", "integer"):
+        texts = list(dict.fromkeys(profile.sample))
+        share = profile.distinct_share
+        guess = guess_identifier(profile.name, texts, share, logical == "string")
+        if guess is not None:
+            draft.identify(guess.kind)
+            draft.ask(guess.why)
+            return
+        if looks_like_key(profile.name) and _has_many(profile):
+            draft.identify("key")
+            draft.ask("has the header of a key")
+            return
+    words = set(words_of(profile.name))
+    for role, known in (("sensitive", _SENSITIVE), ("quasi_identifier", _QUASI)):
+        if words & known:
+            draft.values["role"] = role
+            draft.remarks.append(f"has the role {role} by its header")
+            return
+
+
+def _has_many(profile: ColumnProfile) -> bool:
+    return profile.counts is None or len(profile.counts) > MOST_CATEGORIES
+
+
+def _categories(draft: ColumnDraft) -> list[str | int] | None:
+    """The values, where they are few and each of them stands in several rows."""
+    logical, counts = draft.values["logical_type"], draft.profile.counts
+    if logical not in ("string", "integer") or not draft.profile.sample:
+        return None
+    most = MOST_CATEGORIES
+    if logical == "integer":
+        most = MOST_CLASSES if draft.values.get("role") == "target" else 2
+    if counts is None or len(counts) > most:
+        if logical == "string":
+            draft.remarks.append("holds too many different texts for a list of categories")
+        return None
+    rare = sum(count < FEWEST_ROWS for count in counts.values())
+    if rare:
+        if logical == "string":
+            draft.remarks.append(
+                f"{rare} of its {len(counts)} texts stand in fewer than {FEWEST_ROWS} rows each, "
+                "so no categories are listed"
+            )
+        return None
+    return sorted(counts) if logical == "string" else _whole_numbers(counts)
+
+
+def _whole_numbers(counts: Mapping[str, int]) -> list[str | int]:
+    return [*sorted({int(word) for word in counts})]
+
+
+def promised_range(draft: ColumnDraft) -> dict[str, Any]:
+    """A range wider than the data: it shows no single extreme, and new rows find room in it.
+
+    Times promise only a beginning, as new rows come later.
+    """
+    extremes = found_extremes(draft)
+    low, high = extremes.low, extremes.high
+    if low is None:
+        return {}
+    if isinstance(low, date):
+        return _beginning(low, draft.values["physical_type"])
+    found = outward(low, high)
+    if found is None:
+        return {}
+    low, high = found
+    if draft.values["logical_type"] == "integer":
+        limits = np.iinfo(draft.values["physical_type"])
+        low, high = max(low, int(limits.min)), min(high, int(limits.max))
+    return {"minimum": low, "maximum": high}
+
+
+def _beginning(low: date, physical_type: str) -> dict[str, Any]:
+    """The start of the decade."""
+    if low.year < 1000:
+        return {}
+    start = f"{low.year // 10 * 10}-01-01"
+    if physical_type.startswith("date"):
+        return {"minimum": start}
+    return {"minimum": f"{start}T00:00:00{'Z' if 'tz=' in physical_type else ''}"}
+
+
+def outward(low: Any, high: Any) -> tuple[float | int, float | int] | None:
+    """Round bounds away from the data, to the leading digit of their distance.
+
+    A bound that the data touch moves one step further, except for bounds that lie in the nature of
+    a quantity: 0, and 1 or 100 for shares and percentages. None where that cannot be computed.
+    """
+    smallest, largest = Decimal(str(low)), Decimal(str(high))
+    span = largest - smallest or abs(largest) or Decimal(1)
+    exponent = math.floor(span.log10())
+    step = Decimal(1).scaleb(exponent)
+    lowest = _multiple(smallest, step, math.floor)
+    highest = _multiple(largest, step, math.ceil)
+    if lowest is None or highest is None:
+        return None
+    if lowest == smallest and lowest != 0:
+        lowest -= step
+    natural = (0, 1, 100) if smallest >= 0 else (0,)
+    if highest == largest and highest not in natural:
+        highest += step
+    lowest = max(lowest, Decimal(0)) if smallest >= 0 else lowest
+    highest = min(highest, Decimal(0)) if largest <= 0 else highest
+    bounds = _plain(lowest), _plain(highest)
+    fits = bounds[0] <= low and high <= bounds[1] and all(map(math.isfinite, bounds))
+    return bounds if fits else None
+
+
+def _multiple(value: Decimal, step: Decimal, towards: Any) -> Decimal | None:
+    quotient = value / step
+    # Beyond a decimal's 28 digits the multiple would not be exact.
+    return step * int(towards(quotient)) if abs(quotient) < Decimal("1e20") else None
+
+
+def _plain(number: Decimal) -> float | int:
+    return int(number) if number == number.to_integral_value() else float(number)

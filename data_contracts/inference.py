@@ -1,0 +1,244 @@
+"""A first contract from data: what was found is promised, what was guessed is said.
+
+`TableProfile` reads a source batch by batch in bounded memory; `draft_contract` turns profiles into
+a contract that the profiled rows keep. A person has the last word.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from data_contracts.column_inference import ColumnDraft, draft_column, finish_column
+from data_contracts.column_profile import ColumnProfile, is_time
+from data_contracts.contract import Contract, Source, Table
+from data_contracts.errors import ContractError, SourceError
+from data_contracts.faults import suggestion
+from data_contracts.identifiers import looks_like_key, words_of
+from data_contracts.key_inference import TableDraft, find_key, link_tables
+from data_contracts.time_inference import HashArray, IntArray, Rhythm, find_rhythm
+from data_contracts.typing_rules import type_column
+
+VERSION = "0.1.0"
+_PEOPLE = frozenset({
+    "person", "customer", "client", "patient", "user", "member", "employee", "subject", "student",
+    "household", "account", "device", "machine",
+})  # fmt: skip
+
+
+class Remark(NamedTuple):
+    """What a reader of the draft should know about a column; a question waits for a person."""
+
+    table: str
+    column: str
+    text: str
+    question: bool
+
+
+class Draft(NamedTuple):
+    """A drafted contract, with everything in it that is a guess, in plain sentences."""
+
+    contract: Contract
+    notes: tuple[str, ...]
+    remarks: tuple[Remark, ...]
+
+
+class TableProfile:
+    """What one table holds, learned batch by batch; its memory does not grow with the rows."""
+
+    def __init__(self, name: str, source: Source) -> None:
+        self.name = name
+        self.source = source
+        self.columns: dict[str, ColumnProfile] = {}
+        self.rows = 0
+
+    def update(self, batch: pa.RecordBatch | pa.Table) -> None:
+        """Take in the next rows. Raises SourceError for headers that name no column or two."""
+        names = batch.schema.names
+        if not self.columns:
+            self._check_names(names)
+            self.columns = {name: ColumnProfile(name, self.source) for name in names}
+        if names != list(self.columns):
+            raise SourceError(
+                f"table {self.name!r}: columns {names} come after columns {list(self.columns)}. "
+                "All parts of a table must have the same columns."
+            )
+        self.rows += batch.num_rows
+        for name in names:
+            self.columns[name].update(batch.column(name))
+
+    def widen(self, other: "TableProfile") -> None:
+        """Allow for what `other` holds, a source beside this one with the same columns."""
+        for name, column in self.columns.items():
+            column.widen(other.columns[name])
+
+    def _check_names(self, names: list[str]) -> None:
+        if not names:
+            raise SourceError(f"table {self.name!r}: the source has no columns.")
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice or not all(names):
+            found = f"{twice[0]!r} twice" if twice else "a column without a name"
+            raise SourceError(f"table {self.name!r}: its header has {found}. Mend the header.")
+
+
+def draft_contract(
+    profiles: Sequence[TableProfile],
+    contract_id: str,
+    target: str | None = None,
+    holdout: Mapping[str, Source] | None = None,
+) -> Draft:
+    """A contract that the profiled rows keep; `target` is a column, or `table.column`.
+
+    Raises ContractError when no column is the target, and SourceError for a table without rows or
+    with a type that no contract can carry.
+    """
+    wanted = _find_target(profiles, target)
+    tables = [_draft_table(profile, wanted) for profile in profiles]
+    link_tables(tables)
+    for table in tables:
+        _guess_unit(table)
+        for column in table.columns.values():
+            finish_column(column)
+    contract = Contract.model_validate({
+        "id": contract_id,
+        "version": VERSION,
+        "status": "draft",
+        "tables": [_record(table) for table in tables],
+        "holdout": {"sources": dict(holdout or {})},
+    })  # fmt: skip
+    return Draft(contract, tuple(_notes(tables, profiles)), tuple(_remarks(tables)))
+
+
+def _find_target(profiles: Sequence[TableProfile], target: str | None) -> tuple[str, str] | None:
+    if target is None:
+        return None
+    found = [
+        (profile.name, name)
+        for profile in profiles
+        for name in profile.columns
+        if target in (name, f"{profile.name}.{name}")
+    ]
+    if len(found) == 1:
+        return found[0]
+    names = [name for profile in profiles for name in profile.columns]
+    if not found:
+        raise ContractError(f"target {target!r}: no such column. {suggestion(target, names)}")
+    places = ", ".join(".".join(place) for place in found)
+    raise ContractError(f"target {target!r}: several columns. Write one of {places}.")
+
+
+def _draft_table(profile: TableProfile, target: tuple[str, str] | None) -> TableDraft:
+    if not profile.rows:
+        raise SourceError(f"table {profile.name!r}: no rows, so that nothing can be drafted.")
+    columns = {
+        name: draft_column(column, target == (profile.name, name))
+        for name, column in profile.columns.items()
+    }
+    table = TableDraft(profile.name, profile.source, columns)
+    find_key(table)
+    rhythm = find_rhythm(_times(columns), _entities(columns))
+    if rhythm is not None:
+        _set_rhythm(table, rhythm)
+    return table
+
+
+def _times(columns: Mapping[str, ColumnDraft]) -> dict[str, IntArray]:
+    """Columns of points in time without gaps, as microseconds of the first rows."""
+    found = {}
+    for name, column in columns.items():
+        if column.values["logical_type"] not in ("date", "timestamp"):
+            continue
+        if not column.values.get("required"):
+            continue
+        parts = [_microseconds(values, column) for values in column.profile.head_values]
+        found[name] = np.concatenate(parts)
+    return found
+
+
+def _microseconds(values: Any, column: ColumnDraft) -> IntArray:
+    if not is_time(values.type):
+        typed = column.record().model_copy(update={"required": False})
+        values = type_column(values, typed, column.profile.source).array
+    zone = getattr(values.type, "tz", None)
+    micros = values.cast(pa.timestamp("us", tz=zone), safe=False).cast(pa.int64())
+    return np.asarray(micros.to_numpy(zero_copy_only=False), dtype=np.int64)
+
+
+def _entities(columns: Mapping[str, ColumnDraft]) -> dict[str, HashArray]:
+    return {
+        name: np.concatenate(column.profile.codes)
+        for name, column in columns.items()
+        if column.values["logical_type"] in ("integer", "string")
+        and column.values.get("required")
+        and column.values.get("role") != "target"
+        and not column.profile.is_unique
+    }
+
+
+def _set_rhythm(table: TableDraft, rhythm: Rhythm) -> None:
+    time = table.columns[rhythm.time]
+    if rhythm.entity is None and not time.profile.is_unique:
+        return
+    table.values |= {"time": rhythm.time, "cadence": rhythm.cadence, "kind": "series"}
+    step = f"every {rhythm.cadence}" if rhythm.cadence else "without a regular step"
+    if rhythm.entity is None:
+        table.notes.append(f"is a series in the time {rhythm.time!r}, {step}")
+        if table.key is None:
+            time.values |= {"primary_key": True, "unique": True}
+        return
+    table.values |= {"kind": "panel", "entity": rhythm.entity, "unit": rhythm.entity}
+    table.notes.append(
+        f"is a panel: a series for each {rhythm.entity!r} in the time {rhythm.time!r}, {step}"
+    )
+
+
+def _guess_unit(table: TableDraft) -> None:
+    """A repeated key that is no row's own names whom the rows are about."""
+    if "unit" in table.values:
+        return
+    repeated = [
+        column
+        for column in table.columns.values()
+        if column.values.get("identifier_kind") == "key"
+        and looks_like_key(column.name)
+        and not column.profile.is_unique
+    ]
+    if repeated:
+        unit = min(repeated, key=lambda column: not _PEOPLE & set(words_of(column.name)))
+        table.values["unit"] = unit.name
+        table.notes.append(f"takes {unit.name!r} as the unit of privacy (a guess)")
+
+
+def _record(table: TableDraft) -> Table:
+    columns = [column.record() for column in table.columns.values()]
+    return Table.model_validate(
+        {"name": table.name, "source": table.source, "columns": columns, **table.values}
+    )
+
+
+def _notes(tables: Sequence[TableDraft], profiles: Sequence[TableProfile]) -> list[str]:
+    notes = []
+    for table, profile in zip(tables, profiles, strict=True):
+        columns = table.columns.values()
+        found = [f"{profile.rows:,} rows", f"{len(columns)} columns"]
+        if table.key is not None:
+            found.append(f"primary key {table.key.name!r}")
+        notes.append(f"{table.name}: {', '.join(found)}")
+        notes += [f"{table.name}: {note}" for note in table.notes]
+        notes += [
+            f"{table.name}.{column.name}: {text}"
+            for column in columns
+            for text in (*column.remarks, *(f"confirm: {each}" for each in column.questions))
+        ]
+    return notes
+
+
+def _remarks(tables: Sequence[TableDraft]) -> list[Remark]:
+    return [
+        Remark(table.name, column.name, text, question)
+        for table in tables
+        for column in table.columns.values()
+        for question, texts in ((True, column.questions), (False, column.remarks))
+        for text in texts
+    ]

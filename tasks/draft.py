@@ -1,0 +1,175 @@
+"""A first contract from files: profiles them, guesses, and writes what a person then confirms."""
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from data_contracts.contract import Contract, Source
+from data_contracts.contradictions import RESERVED
+from data_contracts.errors import ContractError, SourceError
+from data_contracts.inference import Draft, Remark, TableProfile, draft_contract
+from data_contracts.loading import dump_contract, parse_contract
+from data_contracts.record import Record
+from tasks.readers import read_batches, sniff_source
+
+_SUFFIXES = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".parquet", ".pq", ".gz", ".zst")
+_COLUMN = re.compile(r"^  - name:")
+
+
+class Wishes(Record):
+    """What a person already knows: the contract's id, the column to predict, a holdout file."""
+
+    contract_id: str | None = None
+    target: str | None = None
+    holdout: Path | None = None
+
+
+class Drafted(Record):
+    """What was found and guessed, in plain sentences, and the columns that a person confirms."""
+
+    notes: tuple[str, ...]
+    confirm: tuple[str, ...] = ()
+
+
+def draft_contract_file(files: tuple[Path, ...], output: Path, wishes: Wishes) -> Drafted:
+    """Writes a contract for the tables in `files`: one table per file, named after it.
+
+    Paths in the contract count from its own folder. Comments above the columns say what was
+    guessed. An existing file with other content is left alone.
+
+    Raises ContractError for an output in the way or a wish that cannot be met, and SourceError for
+    a file that cannot be read.
+    """
+    folder = output.resolve().parent
+    profiles = [
+        _profile(name, path, folder)
+        for name, path in zip(_table_names(files), files, strict=True)
+    ]  # fmt: skip
+    holdout = _add_holdout(profiles, wishes.holdout, folder) if wishes.holdout else {}
+    contract_id = wishes.contract_id or _word(_stem(output)) or profiles[0].name
+    draft = draft_contract(profiles, contract_id, wishes.target, holdout)
+    text = _commented(draft, files, output)
+    state = _write(output, text)
+    asked = dict.fromkeys(f"{each.table}.{each.column}" for each in draft.remarks if each.question)
+    return Drafted(notes=(*state, *draft.notes), confirm=tuple(asked))
+
+
+def _table_names(files: tuple[Path, ...]) -> list[str]:
+    if not files:
+        raise ContractError("No files to draft a contract from. Name at least one.")
+    names: list[str] = []
+    for path in files:
+        plain = _word(_stem(path)) or "table"
+        plain = f"{plain}_table" if plain.lower() in RESERVED else plain
+        name, number = plain, 2
+        while name in names:
+            name, number = f"{plain}_{number}", number + 1
+        names.append(name)
+    return names
+
+
+def _stem(path: Path) -> str:
+    """The file's name without its endings: `people.csv.gz` is people."""
+    name = path.name.removesuffix(".yaml").removesuffix(".yml").removesuffix(".odcs")
+    while Path(name).suffix.lower() in _SUFFIXES:
+        name = Path(name).stem
+    return name
+
+
+def _word(text: str) -> str:
+    """The text as an id: letters, digits and underscores, at most 60 of them."""
+    return re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_")[:60]
+
+
+def _source(path: Path, folder: Path) -> Source:
+    if not path.exists():
+        raise SourceError(f"{path}: no such file. Check the path.")
+    place = Path(os.path.relpath(path.resolve(), folder)).as_posix()
+    return sniff_source(path).model_copy(update={"path": place})
+
+
+def _profile(name: str, path: Path, folder: Path) -> TableProfile:
+    source = _source(path, folder)
+    profile = TableProfile(name, source)
+    for batch in read_batches(source, folder):
+        profile.update(batch)
+    return profile
+
+
+def _add_holdout(profiles: Sequence[TableProfile], path: Path, folder: Path) -> dict[str, Source]:
+    """The holdout's source under its table; the table's promises are widened to hold there too."""
+    held = _profile("holdout", path, folder)
+    fitting = [profile for profile in profiles if set(profile.columns) == set(held.columns)]
+    if len(fitting) != 1:
+        raise ContractError(
+            f"holdout {path}: its columns are those of {len(fitting)} tables, not of one. A "
+            "holdout has the same columns as the table whose rows it holds back."
+        )
+    fitting[0].widen(held)
+    return {fitting[0].name: held.source}
+
+
+def _commented(draft: Draft, files: Sequence[Path], output: Path) -> str:
+    """The contract's text with what was guessed above each column."""
+    plain = dump_contract(draft.contract)
+    names = ", ".join(path.name for path in files)
+    lines = [
+        _comment(f"Drafted from {names}. A person has the last word:"),
+        "# mend what is wrong, answer each `confirm` and remove it, then prove the data with",
+        _comment(f"understudy check {output.name}"),
+        *_with_remarks(plain.splitlines(), draft),
+    ]
+    text = "\n".join(lines) + "\n"
+    return text if _reads_as(text, draft.contract) else plain
+
+
+def _reads_as(text: str, contract: Contract) -> bool:
+    place = Path("draft.odcs.yaml")
+    return parse_contract(text, place) == contract.model_copy(update={"folder": place.parent})
+
+
+def _with_remarks(lines: Sequence[str], draft: Draft) -> Iterator[str]:
+    columns = iter(
+        (table.name, column.name)
+        for table in draft.contract.tables
+        for column in table.columns
+    )  # fmt: skip
+    for line in lines:
+        if _COLUMN.match(line):
+            place = next(columns, None)
+            for remark in draft.remarks:
+                if (remark.table, remark.column) == place:
+                    yield f"  {_comment(_sentence(remark))}"
+        yield line
+
+
+def _sentence(remark: Remark) -> str:
+    return f"confirm: {remark.text}" if remark.question else remark.text
+
+
+def _comment(text: str) -> str:
+    return "# " + "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def _write(output: Path, text: str) -> tuple[str, ...]:
+    """Writes the file whole; what it had to say when there was nothing to write."""
+    try:
+        if output.exists():
+            if output.read_bytes() == text.encode():
+                return (f"{output} already holds this draft",)
+            raise ContractError(
+                f"{output}: there is a file already, and it is kept. Move it, or name another "
+                "output with -o."
+            )
+        output.parent.mkdir(parents=True, exist_ok=True)
+        handle, draft = tempfile.mkstemp(prefix=f".{output.name}.", dir=output.parent)
+        with os.fdopen(handle, "wb") as file:
+            file.write(text.encode())
+        os.chmod(draft, 0o644)
+        os.replace(draft, output)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ContractError(f"{output}: cannot be written ({reason}). Check the path.") from error
+    return ()
