@@ -1,0 +1,233 @@
+"""Row rules as a Great Expectations suite: a second judge that shares no code with our own checks.
+
+The only module that knows Great Expectations. It isn't safe in threads, so that one lock guards it.
+The suite asks for extremes, distinct values and counts, never for lists of offending rows: one pass
+over a column costs milliseconds, and our own checks (`checks.py`) name the rows.
+"""
+
+import logging
+import os
+import threading
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from data_contracts.checks import RowRule
+from data_contracts.schema import arrow_type
+
+State = Literal["pass", "fail", "crashed"]
+_LOCK = threading.Lock()
+_EXACT_INTEGER = 2**53
+# Decimals of so many digits have a double of their own, in the same order.
+_EXACT_DIGITS = 15
+_BATCH: dict[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What Great Expectations says of one rule; `detail` names the error of a crashed check."""
+
+    state: State
+    detail: str = ""
+
+
+def judge_rows(rules: Iterable[RowRule], rows: pa.Table) -> dict[str, Judgement]:
+    """Judges all rows at once by every rule that has an expectation, by the rule's text.
+
+    A rule without a value to look at is kept. A check that raised is `crashed`, which says nothing
+    about the data.
+    """
+    asked = [rule for rule in rules if _has_expectation(rule)]
+    told = {rule.text: Judgement("pass") for rule in asked}
+    asked = [rule for rule in asked if _has_values(rule, rows)]
+    if not asked:
+        return told
+    with _LOCK, _quiet():
+        results = _validate(asked, rows)
+    for result in results:
+        rule = result.expectation_config.meta["rule"]
+        told[rule] = _judgement(result)
+    return told
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No telemetry, no progress bars, and none of its warnings about its own dependencies."""
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _has_expectation(rule: RowRule) -> bool:
+    # Great Expectations has no expectation for "differs from".
+    return rule.comparison is None or rule.comparison.operator != "!="
+
+
+def _has_values(rule: RowRule, rows: pa.Table) -> bool:
+    names = _columns(rule)
+    return rule.kind == "present" or all(rows[name].null_count < rows.num_rows for name in names)
+
+
+def _columns(rule: RowRule) -> list[str]:
+    right = rule.comparison.right if rule.comparison else None
+    return [rule.column.name, *([right] if isinstance(right, str) else [])]
+
+
+def _validate(rules: list[RowRule], rows: pa.Table) -> list[Any]:
+    import great_expectations as gx
+
+    paired = {name for rule in rules if len(_columns(rule)) == 2 for name in _columns(rule)}
+    names = dict.fromkeys(name for rule in rules for name in _columns(rule))
+    frame = pd.DataFrame({name: _series(rows[name], name in paired) for name in names})
+    suite = gx.ExpectationSuite(name="rows", expectations=[_expectation(rule) for rule in rules])
+    batch = _batches().get_batch(batch_parameters={"dataframe": frame})
+    return list(batch.validate(suite, result_format="BOOLEAN_ONLY").results)
+
+
+def _batches() -> Any:
+    """The batch definition of an ephemeral context, made once for each process."""
+    if "rows" not in _BATCH:
+        import great_expectations as gx
+        from great_expectations.data_context.types.base import ProgressBarsConfig
+
+        context = gx.get_context(mode="ephemeral")
+        context.variables.progress_bars = ProgressBarsConfig(
+            globally=False, metric_calculations=False
+        )
+        asset = context.data_sources.add_pandas("tables").add_dataframe_asset("rows")
+        _BATCH["rows"] = asset.add_batch_definition_whole_dataframe("rows")
+    return _BATCH["rows"]
+
+
+def _catalogue() -> Any:
+    """Great Expectations' own expectations; a plain import of them has no types to check."""
+    from great_expectations.expectations import core
+
+    return core
+
+
+def _expectation(rule: RowRule) -> Any:
+    gxe = _catalogue()
+    column, meta = rule.column.name, {"rule": rule.text}
+    if rule.kind == "present":
+        return gxe.ExpectColumnValuesToNotBeNull(column=column, meta=meta)
+    if rule.kind == "minimum":
+        bound = _bound(rule)
+        return gxe.ExpectColumnMinToBeBetween(column=column, min_value=bound, meta=meta)
+    if rule.kind == "maximum":
+        bound = _bound(rule)
+        return gxe.ExpectColumnMaxToBeBetween(column=column, max_value=bound, meta=meta)
+    if rule.kind == "categories":
+        values = [_number(rule, value) for value in rule.bound]
+        return gxe.ExpectColumnDistinctValuesToBeInSet(column=column, value_set=values, meta=meta)
+    if rule.kind == "pattern":
+        return gxe.ExpectColumnValuesToMatchRegex(column=column, regex=rule.bound, meta=meta)
+    return _comparison(rule, meta)
+
+
+def _comparison(rule: RowRule, meta: dict[str, str]) -> Any:
+    gxe = _catalogue()
+    comparison = rule.comparison
+    assert comparison is not None
+    left, sign, right = comparison.left, comparison.operator, comparison.right
+    if isinstance(right, str):
+        if sign == "==":
+            return gxe.ExpectColumnPairValuesToBeEqual(
+                column_A=left, column_B=right, ignore_row_if="either_value_is_missing", meta=meta
+            )
+        larger, smaller = (left, right) if sign[0] == ">" else (right, left)
+        return gxe.ExpectColumnPairValuesAToBeGreaterThanB(
+            column_A=larger, column_B=smaller, or_equal=sign.endswith("="),
+            ignore_row_if="either_value_is_missing", meta=meta,
+        )  # fmt: skip
+    number = _number(rule, right)
+    if sign == "==":
+        return gxe.ExpectColumnDistinctValuesToBeInSet(column=left, value_set=[number], meta=meta)
+    strict = not sign.endswith("=")
+    if sign[0] == ">":
+        return gxe.ExpectColumnMinToBeBetween(
+            column=left, min_value=number, strict_min=strict, meta=meta
+        )
+    return gxe.ExpectColumnMaxToBeBetween(
+        column=left, max_value=number, strict_max=strict, meta=meta
+    )
+
+
+def _bound(rule: RowRule) -> Any:
+    """The rule's limit as the frame holds such values (see `_series`)."""
+    target = arrow_type(rule.column.physical_type)
+    if pa.types.is_date32(target):
+        return pd.Timestamp(np.datetime64(rule.bound, "D"))
+    if pa.types.is_temporal(target):
+        unit: Any = "ms" if pa.types.is_date64(target) else target.unit
+        return pd.Timestamp(np.datetime64(rule.bound, unit))
+    return _number(rule, rule.bound)
+
+
+def _number(rule: RowRule, value: Any) -> Any:
+    target = arrow_type(rule.column.physical_type)
+    if pa.types.is_decimal(target):
+        exact = Decimal(str(value))
+        return float(exact) if target.precision <= _EXACT_DIGITS else exact
+    return float(np.float32(value)) if pa.types.is_float32(target) else value
+
+
+def _series(values: pa.ChunkedArray, paired: bool) -> Any:
+    """A column in a plain pandas type in which Great Expectations judges it as exactly as Arrow.
+
+    Nullable and Arrow-backed types crash several of its checks. Instants become UTC without a zone.
+    """
+    kind = values.type
+    if pa.types.is_dictionary(kind) and paired:
+        values = values.cast(pa.string())
+    if pa.types.is_date(kind):
+        return values.cast(pa.timestamp("s")).to_pandas()
+    if pa.types.is_timestamp(kind) and kind.tz is not None:
+        return (
+            values.cast(pa.timestamp(kind.unit, tz="UTC")).cast(pa.timestamp(kind.unit)).to_pandas()
+        )
+    if pa.types.is_boolean(kind):
+        return values.cast(pa.int8()).to_pandas()
+    if pa.types.is_decimal(kind):
+        return values.cast(pa.float64()).to_pandas() if _is_short(kind) else values.to_pandas()
+    if pa.types.is_integer(kind) and values.null_count and _is_wide(values):
+        return pd.Series(values.to_pylist(), dtype=object)
+    return values.to_pandas()
+
+
+def _is_short(kind: pa.DataType) -> bool:
+    return bool(kind.precision <= _EXACT_DIGITS)
+
+
+def _is_wide(values: pa.ChunkedArray) -> bool:
+    extremes = pc.min_max(values).as_py()
+    return bool(extremes["min"] < -_EXACT_INTEGER or extremes["max"] > _EXACT_INTEGER)
+
+
+def _judgement(result: Any) -> Judgement:
+    crash = _crash(result.exception_info)
+    if crash is not None:
+        return Judgement("crashed", crash)
+    return Judgement("pass" if result.success else "fail")
+
+
+def _crash(information: Any) -> str | None:
+    """The kind of error that a check raised, or None. Its message may quote values: left out."""
+    if not isinstance(information, dict):
+        return None
+    if information.get("raised_exception") is True:
+        last = str(information.get("exception_traceback") or "").strip().splitlines()
+        kind = last[-1].split(":")[0][:80] if last else "error"
+        return f"Great Expectations raised {kind}"
+    inner = (_crash(value) for value in information.values())
+    return next((crash for crash in inner if crash is not None), None)

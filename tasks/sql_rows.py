@@ -1,0 +1,107 @@
+"""Rows of a database query through SQLAlchemy, a few thousand at a time."""
+
+import os
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import sqlalchemy
+from sqlalchemy import exc
+
+from data_contracts.contract import Source
+from data_contracts.errors import SourceError, problem
+from tasks.source_rows import Chunk, SourceUnavailableError, check_columns
+
+_ROWS = 20_000
+
+
+def read_sql(source: Source, folder: Path, wanted: tuple[str, ...] | None) -> Iterator[Chunk]:
+    """The rows of the query (or table) as typed columns; the URL comes from the environment.
+
+    Raises SourceError for a missing variable or a query that fails, SourceUnavailableError for a
+    database that does not answer. Neither shows the URL, the query's parameters or values.
+    """
+    name = f"table {source.table}" if source.table else "the query"
+    engine = _engine(source, folder)
+    try:
+        with engine.connect() as connection:
+            selected = _selection(source, connection)
+            result = connection.execution_options(
+                stream_results=True, max_row_buffer=_ROWS
+            ).execute(selected)
+            columns, left_out = check_columns(name, list(result.keys()), wanted)
+            places = [list(result.keys()).index(column) for column in columns]
+            first = 1
+            for rows in result.partitions(_ROWS):
+                arrays = [_array([row[place] for row in rows]) for place in places]
+                batch = pa.RecordBatch.from_arrays(arrays, names=list(columns))
+                yield Chunk(batch, name, np.arange(first, first + len(rows)), (), left_out)
+                first += len(rows)
+    except exc.SQLAlchemyError as error:
+        raise _fault(name, error) from None
+    finally:
+        engine.dispose()
+
+
+def _engine(source: Source, folder: Path) -> sqlalchemy.Engine:
+    text = source.url
+    if source.url_env is not None:
+        text = os.environ.get(source.url_env)
+        if not text:
+            found = f"environment variable {source.url_env} is not set"
+            raise SourceError(problem("SQL source", found, "Put the database's URL into it."))
+    try:
+        url = sqlalchemy.engine.make_url(text or "")
+        if url.get_backend_name() == "sqlite" and url.database:
+            path = (folder / url.database).resolve()
+            if not path.is_file():
+                raise SourceError(problem(str(path), "no such database file", "Correct the URL."))
+            url = url.set(database=str(path))
+        return sqlalchemy.create_engine(url)
+    except (exc.SQLAlchemyError, ImportError) as error:
+        found = f"not a URL that can be used ({type(error).__name__})"
+        remedy = "Write it as dialect+driver://user:password@host/database, and install the driver."
+        raise SourceError(problem("SQL source", found, remedy)) from None
+
+
+def _selection(source: Source, connection: sqlalchemy.Connection) -> Any:
+    if source.query is not None:
+        return sqlalchemy.text(source.query)
+    assert source.table is not None
+    schema, _, table = source.table.rpartition(".")
+    reflected = sqlalchemy.Table(
+        table, sqlalchemy.MetaData(), schema=schema or None, autoload_with=connection
+    )
+    return sqlalchemy.select(reflected)
+
+
+def _array(values: list[Any]) -> pa.Array:
+    """Values as the driver gave them; a column of mixed kinds, or of decimals, as text."""
+    if any(isinstance(value, Decimal) for value in values):
+        return pa.array([None if value is None else _plain(value) for value in values], pa.string())
+    try:
+        return pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        return pa.array([None if value is None else str(value) for value in values], pa.string())
+
+
+def _plain(value: Any) -> str:
+    return format(value, "f") if isinstance(value, Decimal) else str(value)
+
+
+def _fault(name: str, error: exc.SQLAlchemyError) -> SourceError:
+    if isinstance(error, exc.NoSuchTableError):
+        return SourceError(problem("SQL source", f"no such {name}", "Correct `table`."))
+    told = ""
+    if isinstance(error, exc.DBAPIError):
+        # Drivers quote values in errors about data, never in those about connections and syntax.
+        if isinstance(error, exc.OperationalError | exc.ProgrammingError):
+            told = f": {str(error.orig).splitlines()[0][:200]}"
+        if error.connection_invalidated or "locked" in told or "connect" in told:
+            found = f"{name} does not answer{told}"
+            return SourceUnavailableError(problem("SQL source", found, "Run again later."))
+    found = f"{name} failed ({type(error).__name__}{told})"
+    return SourceError(problem("SQL source", found, "Check the query and the tables it names."))
