@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data_contracts.contract import Column, LogicalType, Source
+from data_contracts.errors import SourceError
 from data_contracts.typing_rules import type_column
 
 IntArray = npt.NDArray[np.int64]
@@ -195,8 +196,19 @@ class ColumnProfile:
             self.counts = None
 
     def _see_type(self, found: Any) -> None:
-        if self.arrow_type is None or pa.types.is_null(self.arrow_type):
+        """Widen the type, where a database or another part of a source has a wider one."""
+        if self.arrow_type is None or self.arrow_type == found:
             self.arrow_type = found
+            return
+        kinds = [pa.schema([pa.field(self.name, each)]) for each in (self.arrow_type, found)]
+        try:
+            both = pa.unify_schemas(kinds, promote_options="permissive")
+        except pa.ArrowException as error:
+            raise SourceError(
+                f"column {self.name!r} is {self.arrow_type} in some rows and {found} in others. "
+                "Make all parts of the source agree."
+            ) from error
+        self.arrow_type = both.field(0).type
 
     def _without_null_words(self, text: Any) -> Any:
         if self.source.format not in ("csv", "jsonl"):

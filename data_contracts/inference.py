@@ -16,15 +16,11 @@ from data_contracts.contract import Contract, Source, Table
 from data_contracts.errors import ContractError, SourceError
 from data_contracts.faults import suggestion
 from data_contracts.identifiers import looks_like_key, words_of
-from data_contracts.key_inference import TableDraft, find_key, link_tables
+from data_contracts.key_inference import PEOPLE, TableDraft, find_key, link_tables
 from data_contracts.time_inference import HashArray, IntArray, Rhythm, find_rhythm
 from data_contracts.typing_rules import type_column
 
 VERSION = "0.1.0"
-_PEOPLE = frozenset({
-    "person", "customer", "client", "patient", "user", "member", "employee", "subject", "student",
-    "household", "account", "device", "machine",
-})  # fmt: skip
 
 
 class Remark(NamedTuple):
@@ -205,7 +201,7 @@ def _guess_unit(table: TableDraft) -> None:
         and not column.profile.is_unique
     ]
     if repeated:
-        unit = min(repeated, key=lambda column: not _PEOPLE & set(words_of(column.name)))
+        unit = min(repeated, key=lambda column: not PEOPLE & set(words_of(column.name)))
         table.values["unit"] = unit.name
         table.notes.append(f"takes {unit.name!r} as the unit of privacy (a guess)")
 

@@ -12,6 +12,12 @@ from data_contracts.identifiers import looks_like_key, words_of
 
 # So many different long values are in another table's key by no accident, whatever the header.
 _TELLING_VALUES = 100
+# A parent of which each row has so many children is a look-up, not whom the rows are about.
+_SHARED_BY = 20
+PEOPLE = frozenset({
+    "person", "customer", "client", "patient", "user", "member", "employee", "subject", "student",
+    "household", "account", "device", "machine",
+})  # fmt: skip
 # In fewer rows consecutive whole numbers may be anything, such as years.
 _FEWEST_NUMBERS = 20
 
@@ -135,7 +141,8 @@ def _parents(table: TableDraft) -> set[str]:
 def _link(child: TableDraft, column: ColumnDraft, parent: TableDraft, key: ColumnDraft) -> None:
     relation = {"columns": [column.name], "parent": parent.name, "parent_columns": [key.name]}
     child.values.setdefault("foreign_keys", []).append(relation)
-    child.values.setdefault("kind", "child")
+    if not _is_look_up(parent, child):
+        child.values.setdefault("kind", "child")
     column.identify("key")
     column.values.pop("confirm", None)
     column.questions.clear()
@@ -144,14 +151,30 @@ def _link(child: TableDraft, column: ColumnDraft, parent: TableDraft, key: Colum
 
 
 def _choose_unit(table: TableDraft, tables: Sequence[TableDraft]) -> None:
-    """The root's key in the root, and the column that refers to it in its children."""
-    if "unit" in table.values:
+    """Whom the rows are about: the table's own key, or the column that refers to its parent's.
+
+    A table of people stands for itself. Otherwise the parent counts, unless it is a look-up (of
+    districts, say) that many rows share.
+    """
+    children = any(table.name in _parents(other) for other in tables)
+    if "unit" in table.values or not (children or _parents(table)):
         return
-    roots = {other.name for other in tables if not _parents(other)}
-    for relation in table.values.get("foreign_keys", []):
-        if relation["parent"] in roots:
-            table.values["unit"] = relation["columns"][0]
-            return
-    has_children = any(table.name in _parents(other) for other in tables)
-    if has_children and not _parents(table) and table.key is not None:
+    named = {other.name: other for other in tables}
+    relations = table.values.get("foreign_keys", [])
+    people = [relation for relation in relations if _is_people(named[relation["parent"]])]
+    close = [
+        relation for relation in relations if not _is_look_up(named[relation["parent"]], table)
+    ]
+    if table.key is not None and children and (_is_people(table) or not close):
         table.values["unit"] = table.key.name
+    elif people or close:
+        table.values["unit"] = (people or close)[0]["columns"][0]
+
+
+def _is_people(table: TableDraft) -> bool:
+    return _noun(table.name) in PEOPLE
+
+
+def _is_look_up(parent: TableDraft, child: TableDraft) -> bool:
+    rows = [next(iter(table.columns.values())).profile.rows for table in (parent, child)]
+    return not _is_people(parent) and rows[0] * _SHARED_BY < rows[1]

@@ -52,3 +52,15 @@ class _Dumper(yaml.SafeDumper):
 
     def ignore_aliases(self, _value: Any) -> bool:
         return True
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    """Text with signs that a reader cannot see is quoted, each of them as its code.
+
+    YAML takes some of them for line ends, which would be lost.
+    """
+    style = None if text.isprintable() else '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _represent_text)

@@ -12,7 +12,7 @@ from data_contracts.errors import ContractError, SourceError
 from data_contracts.inference import Draft, Remark, TableProfile, draft_contract
 from data_contracts.loading import dump_contract, parse_contract
 from data_contracts.record import Record
-from tasks.readers import read_batches, sniff_source
+from tasks.readers import read_chunks, sniff_source
 
 _SUFFIXES = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".parquet", ".pq", ".gz", ".zst")
 _COLUMN = re.compile(r"^  - name:")
@@ -43,17 +43,23 @@ def draft_contract_file(files: tuple[Path, ...], output: Path, wishes: Wishes) -
     a file that cannot be read.
     """
     folder = output.resolve().parent
-    profiles = [
+    read = [
         _profile(name, path, folder)
         for name, path in zip(_table_names(files), files, strict=True)
     ]  # fmt: skip
+    profiles = [profile for profile, _ in read]
+    lost = [
+        f"{profile.name}: {count:,} rows have too few or too many fields and were left out"
+        for profile, count in read
+        if count
+    ]
     holdout = _add_holdout(profiles, wishes.holdout, folder) if wishes.holdout else {}
     contract_id = wishes.contract_id or _word(_stem(output)) or profiles[0].name
     draft = draft_contract(profiles, contract_id, wishes.target, holdout)
     text = _commented(draft, files, output)
     state = _write(output, text)
     asked = dict.fromkeys(f"{each.table}.{each.column}" for each in draft.remarks if each.question)
-    return Drafted(notes=(*state, *draft.notes), confirm=tuple(asked))
+    return Drafted(notes=(*state, *lost, *draft.notes), confirm=tuple(asked))
 
 
 def _table_names(files: tuple[Path, ...]) -> list[str]:
@@ -87,20 +93,24 @@ def _source(path: Path, folder: Path) -> Source:
     if not path.exists():
         raise SourceError(f"{path}: no such file. Check the path.")
     place = Path(os.path.relpath(path.resolve(), folder)).as_posix()
-    return sniff_source(path).model_copy(update={"path": place})
+    source: Source = sniff_source(path)
+    update = {"url": f"sqlite:///{place}"} if source.format == "sql" else {"path": place}
+    return source.model_copy(update=update)
 
 
-def _profile(name: str, path: Path, folder: Path) -> TableProfile:
+def _profile(name: str, path: Path, folder: Path) -> tuple[TableProfile, int]:
+    """The table's profile, and how many rows could not be split into columns."""
     source = _source(path, folder)
-    profile = TableProfile(name, source)
-    for batch in read_batches(source, folder):
-        profile.update(batch)
-    return profile
+    profile, unreadable = TableProfile(name, source), 0
+    for chunk in read_chunks(source, folder):
+        profile.update(chunk.rows)
+        unreadable += len(chunk.unreadable)
+    return profile, unreadable
 
 
 def _add_holdout(profiles: Sequence[TableProfile], path: Path, folder: Path) -> dict[str, Source]:
     """The holdout's source under its table; the table's promises are widened to hold there too."""
-    held = _profile("holdout", path, folder)
+    held, _ = _profile("holdout", path, folder)
     fitting = [profile for profile in profiles if set(profile.columns) == set(held.columns)]
     if len(fitting) != 1:
         raise ContractError(

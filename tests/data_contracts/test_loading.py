@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from hypothesis import HealthCheck, given, settings
+
 from data_contracts.contract import (
     Column,
     Comparison,
@@ -12,7 +14,8 @@ from data_contracts.contract import (
     Source,
     Table,
 )
-from data_contracts.loading import dump_contract, load_contract
+from data_contracts.loading import dump_contract, load_contract, parse_contract
+from tests.data_contracts.contracts_at_random import contracts
 
 PEOPLE = Table(
     name="people",
@@ -66,8 +69,18 @@ CONTRACT = Contract(
     holdout=Holdout(share=0.3, sources={"people": Source(format="parquet", path="held")}),
 )
 
+SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
+
 
 def test_a_written_contract_loads_as_the_same_contract(tmp_path: Path) -> None:
     file = tmp_path / "people.odcs.yaml"
     file.write_text(dump_contract(CONTRACT), encoding="utf-8")
     assert load_contract(file) == CONTRACT.model_copy(update={"folder": tmp_path})
+
+
+@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=SLOW)
+@given(contracts())
+def test_any_contract_that_makes_sense_survives_writing_and_reading(contract: Contract) -> None:
+    text = dump_contract(contract)
+    assert parse_contract(text, Path("any.odcs.yaml")) == contract
+    assert dump_contract(parse_contract(text, Path("any.odcs.yaml"))) == text

@@ -1,0 +1,188 @@
+"""Hypothesis strategies for contracts that make sense, with names and values as odd as can be."""
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from data_contracts.choice import ModelChoice
+from data_contracts.contract import (
+    Bars,
+    Column,
+    Comparison,
+    Contract,
+    ForeignKey,
+    Freshness,
+    Holdout,
+    Sampling,
+    Source,
+    Table,
+)
+
+ODD = st.sampled_from([
+    "yes", "null", "~", "1e5", "2024-01-31", "0x1F", "a: b", "# no comment", "'", '"', "- x", " x ",
+    "a\nb", "\t", "&a", "*a", "!!str", "{}", "é", "日本", "=", "<<", "None", "1_000", "0o17",
+    "\x00", "\x85", "\u2028", "\ufeff",
+])  # fmt: skip
+TEXT = ODD | st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+WORDS = TEXT.filter(bool)
+IDS = st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9_-]{0,10}\Z").filter(
+    lambda word: word.lower() not in ("holdout", "rejects")
+)
+NUMBERS = st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
+ROLES = st.sampled_from(["attribute", "quasi_identifier", "sensitive"])
+TIMES = ("2000-01-01", "2024-02-29T12:30:00", "1999-12-31T00:00:00Z")
+FORMS = st.none() | st.sampled_from(["%Y-%m-%d", "%d/%m/%Y %H:%M:%S", "%Y%j", "%m.%y"])
+ZONES = st.sampled_from(["UTC", "Europe/Vienna", "+02:00"])
+
+
+def _bounds(values: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    ordered = st.lists(values, min_size=2, max_size=2).map(sorted)
+    return st.one_of(
+        st.just({}),
+        values.map(lambda low: {"minimum": low}),
+        ordered.map(lambda both: {"minimum": both[0], "maximum": both[1]}),
+    )
+
+
+@st.composite
+def typed_parts(draw: st.DrawFn) -> dict[str, Any]:
+    """A logical and physical type with promises that go with it."""
+    logical = draw(st.sampled_from(["integer", "number", "boolean", "string", "date", "timestamp"]))
+    if logical == "integer":
+        physical = draw(st.sampled_from(["int64", "int8", "uint32"]))
+        listed = st.lists(st.integers(0, 9), min_size=1, max_size=4, unique=True)
+        extra = draw(_bounds(st.integers(-(2**53), 2**53)) | st.fixed_dictionaries({
+            "categories": listed, "ordered": st.booleans(),
+        }))  # fmt: skip
+    elif logical == "number":
+        physical = draw(st.sampled_from(["float64", "float32", "decimal128(12, 2)"]))
+        extra = draw(_bounds(NUMBERS))
+    elif logical == "boolean":
+        physical, extra = "bool", {}
+    elif logical == "string":
+        physical = draw(st.sampled_from(["string", "large_string", "dictionary<string>"]))
+        listed = st.lists(TEXT, min_size=1, max_size=4, unique=True)
+        extra = draw(st.one_of(
+            st.just({}),
+            st.fixed_dictionaries({"categories": listed, "ordered": st.booleans()}),
+            st.fixed_dictionaries({"pattern": st.just(r"^[A-Z]{2}\d+$"), "format": WORDS}),
+            st.fixed_dictionaries({
+                "role": st.just("identifier"), "confirm": st.booleans(),
+                "identifier_kind": st.sampled_from(["key", "email", "free_text"]),
+            }),
+        ))  # fmt: skip
+    elif logical == "date":
+        physical = "date32"
+        extra = {"format": draw(FORMS), **draw(_bounds(st.sampled_from(TIMES[:1])))}
+    else:
+        zone = draw(st.none() | ZONES)
+        physical = f"timestamp[us, tz={zone}]" if zone else "timestamp[ms]"
+        times = _bounds(st.sampled_from(TIMES))
+        extra = {"format": draw(FORMS), "timezone": draw(st.none() | ZONES), **draw(times)}
+        if "maximum" in extra and extra["minimum"] > extra["maximum"]:
+            del extra["maximum"]
+    return {"logical_type": logical, "physical_type": physical, **extra}
+
+
+@st.composite
+def columns(draw: st.DrawFn, name: str) -> Column:
+    """One column called `name`."""
+    parts = {"role": draw(ROLES), **draw(typed_parts())}
+    return Column.model_validate(
+        {
+            "name": name,
+            "required": draw(st.booleans()),
+            "unique": draw(st.booleans()),
+            "primary_key": draw(st.booleans()),
+            "null_words": draw(st.none() | st.lists(TEXT, max_size=2)),
+            "description": draw(st.none() | TEXT),
+            **parts,
+        }
+    )
+
+
+@st.composite
+def sources(draw: st.DrawFn) -> Source:
+    """A source of any format."""
+    kind = draw(st.sampled_from(["csv", "parquet", "jsonl", "sql"]))
+    if kind == "sql":
+        where = draw(st.sampled_from([{"url_env": "DATABASE"}, {"url": "sqlite:///a.db"}]))
+        what = draw(st.sampled_from(["table", "query"]))
+        return Source.model_validate({"format": kind, **where, what: draw(WORDS)})
+    path = draw(WORDS.filter(lambda text: "\0" not in text))
+    return Source(
+        format=kind,
+        path=path,
+        delimiter=draw(st.sampled_from([",", ";", "\t", "|"])),
+        encoding=draw(st.sampled_from(["utf-8", "latin-1", "cp1252"])),
+        null_words=tuple(draw(st.lists(TEXT, max_size=2))),
+        header=draw(st.booleans()),
+    )
+
+
+@st.composite
+def tables(draw: st.DrawFn, name: str) -> Table:
+    """One table called `name`, with what its columns allow for."""
+    names = draw(st.lists(WORDS, min_size=1, max_size=4, unique=True))
+    made = [draw(columns(each)) for each in names]
+    times = [column.name for column in made if column.logical_type in ("date", "timestamp")]
+    numbers = [column.name for column in made if column.logical_type in ("integer", "number")]
+    values: dict[str, Any] = {"unit": draw(st.none() | st.sampled_from(names))}
+    if times and draw(st.booleans()):
+        cadence = draw(st.none() | st.sampled_from(["h", "7D", "MS"]))
+        values |= {"kind": "series", "time": times[0], "cadence": cadence}
+        values["freshness"] = Freshness(column=times[0], max_age_hours=draw(st.floats(0.5, 1e4)))
+    if numbers:
+        right = draw(st.sampled_from(numbers) | NUMBERS)
+        operator = draw(st.sampled_from(["<", "<=", "==", "!=", ">=", ">"]))
+        named = draw(st.none() | TEXT)
+        rule = Comparison(left=numbers[0], operator=operator, right=right, name=named)
+        values["row_rules"] = (rule,)
+    return Table(
+        name=name,
+        columns=tuple(made),
+        source=draw(sources()),
+        min_rows=draw(st.none() | st.integers(0, 5)),
+        max_rows=draw(st.none() | st.integers(5, 9)),
+        reject_tolerance=draw(st.floats(0, 1)),
+        description=draw(st.none() | TEXT),
+        **values,
+    )
+
+
+@st.composite
+def contracts(draw: st.DrawFn) -> Contract:
+    """A contract without contradictions."""
+    made = [draw(tables(name)) for name in draw(st.lists(IDS, min_size=1, max_size=2, unique=True))]
+    if len(made) == 2:
+        ends = made[1].columns[0], made[0].columns[0]
+        if ends[0].physical_type == ends[1].physical_type:
+            key = ForeignKey(
+                columns=(ends[0].name,), parent=made[0].name, parent_columns=(ends[1].name,)
+            )
+            made[1] = made[1].model_copy(update={"foreign_keys": (key,)})
+    held = {made[0].name: draw(sources())} if draw(st.booleans()) else {}
+    options = draw(st.dictionaries(WORDS, st.integers() | TEXT | st.booleans(), max_size=2))
+    return Contract(
+        id=draw(IDS),
+        version=draw(WORDS),
+        name=draw(st.none() | TEXT),
+        status=draw(WORDS),
+        description=draw(st.none() | TEXT),
+        tables=tuple(_with_one_target(table) for table in made),
+        holdout=Holdout(share=draw(st.floats(0.01, 0.99)), sources=held),
+        generator=ModelChoice(name=draw(WORDS), options=options),
+        sampling=Sampling(
+            rows=draw(st.none() | st.integers(1, 10**9)), seed=draw(st.integers(0, 9))
+        ),
+        bars=Bars(utility_gap=draw(st.floats(0, 1))),
+    )
+
+
+def _with_one_target(table: Table) -> Table:
+    for index, column in enumerate(table.columns):
+        if column.role != "identifier":
+            target = column.model_copy(update={"role": "target"})
+            made = (*table.columns[:index], target, *table.columns[index + 1 :])
+            return table.model_copy(update={"columns": made})
+    return table
