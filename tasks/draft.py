@@ -8,13 +8,16 @@ from pathlib import Path
 
 from data_contracts.contract import Contract, Source
 from data_contracts.contradictions import RESERVED
-from data_contracts.errors import ContractError, SourceError
+from data_contracts.errors import ContractError
 from data_contracts.inference import Draft, Remark, TableProfile, draft_contract
 from data_contracts.loading import dump_contract, parse_contract
 from data_contracts.record import Record
 from tasks.readers import read_chunks, sniff_source
 
-_SUFFIXES = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".parquet", ".pq", ".gz", ".zst")
+_SUFFIXES = (
+    ".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".parquet", ".pq", ".db", ".sqlite",
+    ".sqlite3", ".gz", ".zst", ".bz2", ".lz4",
+)  # fmt: skip
 _COLUMN = re.compile(r"^  - name:")
 
 
@@ -67,7 +70,8 @@ def _table_names(files: tuple[Path, ...]) -> list[str]:
         raise ContractError("No files to draft a contract from. Name at least one.")
     names: list[str] = []
     for path in files:
-        plain = _word(_stem(path)) or "table"
+        named = path.parent if "*" in path.name else path
+        plain = _word(_stem(named)) or "table"
         plain = f"{plain}_table" if plain.lower() in RESERVED else plain
         name, number = plain, 2
         while name in names:
@@ -89,23 +93,21 @@ def _word(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_")[:60]
 
 
-def _source(path: Path, folder: Path) -> Source:
-    if not path.exists():
-        raise SourceError(f"{path}: no such file. Check the path.")
-    place = Path(os.path.relpath(path.resolve(), folder)).as_posix()
-    source: Source = sniff_source(path)
-    update = {"url": f"sqlite:///{place}"} if source.format == "sql" else {"path": place}
-    return source.model_copy(update=update)
-
-
 def _profile(name: str, path: Path, folder: Path) -> tuple[TableProfile, int]:
     """The table's profile, and how many rows could not be split into columns."""
-    source = _source(path, folder)
-    profile, unreadable = TableProfile(name, source), 0
-    for chunk in read_chunks(source, folder):
+    source: Source = sniff_source(path)
+    profile, unreadable = TableProfile(name, _placed(source, path, folder)), 0
+    for chunk in read_chunks(source, Path()):
         profile.update(chunk.rows)
         unreadable += len(chunk.unreadable)
     return profile, unreadable
+
+
+def _placed(source: Source, path: Path, folder: Path) -> Source:
+    """The source as a contract in `folder` names it."""
+    place = Path(os.path.relpath(path.resolve(), folder)).as_posix()
+    update = {"url": f"sqlite:///{place}"} if source.format == "sql" else {"path": place}
+    return source.model_copy(update=update)
 
 
 def _add_holdout(profiles: Sequence[TableProfile], path: Path, folder: Path) -> dict[str, Source]:
