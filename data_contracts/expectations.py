@@ -98,9 +98,15 @@ def _batches() -> Any:
     """The batch definition of an ephemeral context, made once for each process."""
     if "rows" not in _BATCH:
         import great_expectations as gx
-        from great_expectations.data_context.types.base import ProgressBarsConfig
+        from great_expectations.data_context.types.base import (
+            DataContextConfig,
+            InMemoryStoreBackendDefaults,
+            ProgressBarsConfig,
+        )
 
-        context = gx.get_context(mode="ephemeral")
+        # Stores in memory only: its default leaves a folder for web pages behind.
+        settings = DataContextConfig(store_backend_defaults=InMemoryStoreBackendDefaults())
+        context = gx.get_context(mode="ephemeral", project_config=settings)
         context.variables.progress_bars = ProgressBarsConfig(
             globally=False, metric_calculations=False
         )
