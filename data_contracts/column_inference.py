@@ -20,6 +20,8 @@ from data_contracts.schema import type_text
 MOST_CATEGORIES = 50
 MOST_CLASSES = 20
 FEWEST_ROWS = 5
+# Beyond it a bound might be no double any more.
+_LARGEST = Decimal("1e300")
 _QUASI = frozenset({
     "age", "sex", "gender", "birth", "birthday", "birthdate", "dob", "zip", "zipcode", "postcode",
     "postal", "plz", "nationality", "ethnicity", "race", "marital", "occupation", "profession",
@@ -246,14 +248,15 @@ def outward(low: Any, high: Any) -> tuple[float | int, float | int] | None:
         return None
     if lowest == smallest and lowest != 0:
         lowest -= step
-    natural = (0, 1, 100) if smallest >= 0 else (0,)
+    natural = (1, 100) if smallest >= 0 else (0,)
     if highest == largest and highest not in natural:
         highest += step
     lowest = max(lowest, Decimal(0)) if smallest >= 0 else lowest
-    highest = min(highest, Decimal(0)) if largest <= 0 else highest
+    highest = min(highest, Decimal(0)) if smallest < 0 and largest <= 0 else highest
+    if max(abs(lowest), abs(highest)) > _LARGEST:
+        return None
     bounds = _plain(lowest), _plain(highest)
-    fits = bounds[0] <= low and high <= bounds[1] and all(map(math.isfinite, bounds))
-    return bounds if fits else None
+    return bounds if bounds[0] <= low and high <= bounds[1] else None
 
 
 def _multiple(value: Decimal, step: Decimal, towards: Any) -> Decimal | None:

@@ -163,6 +163,8 @@ class ColumnProfile:
             values = values.combine_chunks()
         self._see_type(values.type)
         if pa.types.is_floating(values.type):
+            if pa.types.is_float16(values.type):
+                values = values.cast(pa.float32())
             values = pc.if_else(pc.is_nan(values), pa.scalar(None, values.type), values)
         if pa.types.is_dictionary(values.type):
             values = values.cast(values.type.value_type)

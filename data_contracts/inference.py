@@ -127,13 +127,16 @@ def _find_target(profiles: Sequence[TableProfile], target: str | None) -> tuple[
 def _draft_table(profile: TableProfile, target: tuple[str, str] | None) -> TableDraft:
     if not profile.rows:
         raise SourceError(f"table {profile.name!r}: no rows, so that nothing can be drafted.")
-    columns = {
-        name: draft_column(column, target == (profile.name, name))
-        for name, column in profile.columns.items()
-    }
-    table = TableDraft(profile.name, profile.source, columns)
+    table = TableDraft(profile.name, profile.source, {})
+    for name, column in profile.columns.items():
+        try:
+            table.columns[name] = draft_column(column, target == (profile.name, name))
+        except SourceError as error:
+            if target == (profile.name, name) or len(profile.columns) == 1:
+                raise
+            table.notes.append(f"leaves a column out: {error}")
     find_key(table)
-    rhythm = find_rhythm(_times(columns), _entities(columns))
+    rhythm = find_rhythm(_times(table.columns), _entities(table.columns))
     if rhythm is not None:
         _set_rhythm(table, rhythm)
     return table
@@ -174,13 +177,13 @@ def _entities(columns: Mapping[str, ColumnDraft]) -> dict[str, HashArray]:
 
 def _set_rhythm(table: TableDraft, rhythm: Rhythm) -> None:
     time = table.columns[rhythm.time]
-    if rhythm.entity is None and not time.profile.is_unique:
-        return
     table.values |= {"time": rhythm.time, "cadence": rhythm.cadence, "kind": "series"}
     step = f"every {rhythm.cadence}" if rhythm.cadence else "without a regular step"
     if rhythm.entity is None:
         table.notes.append(f"is a series in the time {rhythm.time!r}, {step}")
-        if table.key is None:
+        if not time.profile.is_unique:
+            table.notes.append(f"repeats some values of {rhythm.time!r}")
+        elif table.key is None:
             time.values |= {"primary_key": True, "unique": True}
         return
     table.values |= {"kind": "panel", "entity": rhythm.entity, "unit": rhythm.entity}
@@ -190,20 +193,32 @@ def _set_rhythm(table: TableDraft, rhythm: Rhythm) -> None:
 
 
 def _guess_unit(table: TableDraft) -> None:
-    """A repeated key that is no row's own names whom the rows are about."""
+    """A repeated key, or a column such as `subject`, names whom the rows are about."""
     if "unit" in table.values:
         return
     repeated = [
         column
         for column in table.columns.values()
-        if column.values.get("identifier_kind") == "key"
-        and looks_like_key(column.name)
+        if column.values["logical_type"] in ("integer", "string")
+        and column.values.get("role") != "target"
         and not column.profile.is_unique
     ]
-    if repeated:
-        unit = min(repeated, key=lambda column: not PEOPLE & set(words_of(column.name)))
-        table.values["unit"] = unit.name
-        table.notes.append(f"takes {unit.name!r} as the unit of privacy (a guess)")
+    named = [column for column in repeated if _names_people(column)]
+    keys = [column for column in repeated if column.values.get("identifier_kind") == "key"]
+    if not named + keys:
+        return
+    unit = (named + keys)[0]
+    table.values["unit"] = unit.name
+    table.notes.append(f"takes {unit.name!r} as the unit of privacy (a guess)")
+    if not unit.is_identifier:
+        unit.identify("key")
+        unit.ask("seems to name whom the rows are about")
+
+
+def _names_people(column: ColumnDraft) -> bool:
+    """Whether the header is a word for people, alone or with `id` after it."""
+    words = words_of(column.name)
+    return bool(words) and words[-1 - looks_like_key(column.name) :][0] in PEOPLE
 
 
 def _record(table: TableDraft) -> Table:

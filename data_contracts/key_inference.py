@@ -15,8 +15,8 @@ _TELLING_VALUES = 100
 # A parent of which each row has so many children is a look-up, not whom the rows are about.
 _SHARED_BY = 20
 PEOPLE = frozenset({
-    "person", "customer", "client", "patient", "user", "member", "employee", "subject", "student",
-    "household", "account", "device", "machine",
+    "person", "people", "customer", "client", "patient", "user", "member", "employee", "subject",
+    "student", "participant", "respondent", "household", "account",
 })  # fmt: skip
 # In fewer rows consecutive whole numbers may be anything, such as years.
 _FEWEST_NUMBERS = 20
@@ -86,6 +86,8 @@ def _noun(table: str) -> str:
 
 
 def _singular(word: str) -> str:
+    if word == "people":
+        return "person"
     if word.endswith("ies"):
         return word[:-3] + "y"
     return word[:-1] if word.endswith("s") and not word.endswith("ss") else word

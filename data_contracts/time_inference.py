@@ -3,7 +3,7 @@
 Judged on the first rows of a source (`column_profile.HEAD_ROWS`), in the order in which they lie.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +18,8 @@ HashArray = npt.NDArray[np.uint64]
 _FEWEST_STEPS = 3
 # The share of steps that must be the usual one, where the others are gaps.
 _USUAL = 0.5
+# The share of rows that may repeat a time or lie out of order, such as an hour shown twice.
+_STRAY = 0.02
 _DAY = 86_400_000_000
 _CALENDAR = ("MS", "ME", "QS", "QE", "YS", "YE", "B")
 _ENTITY_WORDS = frozenset({
@@ -42,11 +44,9 @@ def find_rhythm(times: Mapping[str, IntArray], entities: Mapping[str, HashArray]
     series apart; all of equal length, in row order, without missing values.
     """
     for name, values in times.items():
-        steps = np.diff(values)
-        if len(steps) >= _FEWEST_STEPS and ((steps > 0).all() or (steps < 0).all()):
-            cadence = _cadence(values, [np.abs(steps)])
-            if cadence is not None:
-                return Rhythm(name, None, cadence)
+        cadence = _series_cadence(values)
+        if cadence is not None:
+            return Rhythm(name, None, cadence)
     for name, values in times.items():
         found = [
             (_entity_rank(entity), entity, cadence)
@@ -66,6 +66,17 @@ def _entity_rank(name: str) -> int:
     return 1 if _ENTITY_WORDS & set(words_of(name)) else 2
 
 
+def _series_cadence(times: IntArray) -> str | None:
+    """The step of rows that lie in order of time, up or down, but for a few."""
+    steps = np.diff(times)
+    few = _STRAY * len(steps)
+    if len(steps) < _FEWEST_STEPS or min((steps < 0).sum(), (steps > 0).sum()) > few:
+        return None
+    ordered = np.sort(times)
+    moved = np.diff(ordered)[np.diff(ordered) > 0]
+    return _cadence(ordered, moved) if len(moved) >= len(steps) - few else None
+
+
 def _panel_cadence(times: IntArray, codes: HashArray) -> str | None:
     """The step within each entity, or None where entity and time do not name a row."""
     order = np.lexsort((times, codes))
@@ -75,12 +86,12 @@ def _panel_cadence(times: IntArray, codes: HashArray) -> str | None:
     series = int((~same).sum()) + 1
     if series < 2 or len(steps) < _FEWEST_STEPS * series or not (steps > 0).all():
         return None
-    return _cadence(ordered, [steps])
+    return _cadence(ordered, steps)
 
 
-def _cadence(times: IntArray, steps: Sequence[IntArray]) -> str | None:
-    """The pandas offset that the steps follow apart from gaps, or None."""
-    found, often = np.unique(np.concatenate(steps), return_counts=True)
+def _cadence(times: IntArray, steps: IntArray) -> str | None:
+    """The pandas offset that the steps (all above 0) follow apart from gaps, or None."""
+    found, often = np.unique(steps, return_counts=True)
     usual = int(found[often.argmax()])
     if len(found) == 1:
         return _as_offset(usual)
