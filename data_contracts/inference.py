@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from pydantic import TypeAdapter, ValidationError
 
 from data_contracts.column_inference import ColumnDraft, draft_column, finish_column
 from data_contracts.column_profile import ColumnProfile, is_time
-from data_contracts.contract import Contract, Source, Table
+from data_contracts.contract import Contract, Identifier, Source, Table
 from data_contracts.errors import ContractError, SourceError
 from data_contracts.faults import suggestion
 from data_contracts.identifiers import looks_like_key, words_of
@@ -86,9 +87,15 @@ def draft_contract(
 ) -> Draft:
     """A contract that the profiled rows keep; `target` is a column, or `table.column`.
 
-    Raises ContractError when no column is the target, and SourceError for a table without rows or
-    with a type that no contract can carry.
+    Raises ContractError when no column is the target or the id could be no folder's name, and
+    SourceError for a table without rows or with a type that no contract can carry.
     """
+    try:
+        TypeAdapter(Identifier).validate_python(contract_id)
+    except ValidationError as error:
+        raise ContractError(
+            f"id {contract_id!r}: no name for a folder. Use letters, digits, - and _, at most 64."
+        ) from error
     wanted = _find_target(profiles, target)
     tables = [_draft_table(profile, wanted) for profile in profiles]
     link_tables(tables)

@@ -1,7 +1,6 @@
 """What a draft promises is what the data hold, and what it guesses it says."""
 
 import json
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -24,7 +23,7 @@ PARQUET = Source(format="parquet", path="data.parquet")
 
 
 def profile_of(
-    columns: dict[str, Sequence[Any]], name: str = "rows", parts: int = 1, source: Source = CSV
+    columns: dict[str, Any], name: str = "rows", parts: int = 1, source: Source = CSV
 ) -> TableProfile:
     """A profile of text columns (typed ones for Parquet), read in several parts."""
     arrays = {
@@ -39,11 +38,11 @@ def profile_of(
     return profile
 
 
-def draft_of(columns: dict[str, Sequence[Any]], **how: Any) -> Table:
+def draft_of(columns: dict[str, Any], **how: Any) -> Table:
     return draft_contract([profile_of(columns, **how)], "test").contract.tables[0]
 
 
-def column_of(values: Sequence[Any], name: str = "x", **how: Any) -> Column:
+def column_of(values: Any, name: str = "x", **how: Any) -> Column:
     return draft_of({name: values}, **how).column(name)
 
 
