@@ -45,7 +45,7 @@ def judge_rows(rules: Iterable[RowRule], rows: pa.Table) -> dict[str, Judgement]
     A rule without a value to look at is kept. A check that raised is `crashed`, which says nothing
     about the data.
     """
-    asked = [rule for rule in rules if _has_expectation(rule)]
+    asked = [rule for rule in rules if _has_expectation(rule) and _is_exact(rule, rows)]
     told = {rule.text: Judgement("pass") for rule in asked}
     asked = [rule for rule in asked if _has_values(rule, rows)]
     if not asked:
@@ -71,6 +71,22 @@ def _quiet() -> Iterator[None]:
 def _has_expectation(rule: RowRule) -> bool:
     # Great Expectations has no expectation for "differs from".
     return rule.comparison is None or rule.comparison.operator != "!="
+
+
+def _is_exact(rule: RowRule, rows: pa.Table) -> bool:
+    """Whether a limit can be judged exactly: Great Expectations takes extremes as doubles.
+
+    What no double holds (integers above 2^53, long decimals) is left to our own check alone.
+    """
+    if rule.kind not in ("minimum", "maximum", "comparison") or len(_columns(rule)) == 2:
+        return True
+    values = rows[rule.column.name]
+    if pa.types.is_decimal(values.type):
+        return _is_short(values.type)
+    limit = rule.comparison.right if rule.comparison else rule.bound
+    if not pa.types.is_integer(values.type) or not isinstance(limit, int | float):
+        return True
+    return abs(limit) <= _EXACT_INTEGER and not _is_wide(values)
 
 
 def _has_values(rule: RowRule, rows: pa.Table) -> bool:
@@ -105,7 +121,9 @@ def _batches() -> Any:
         )
 
         # Stores in memory only: its default leaves a folder for web pages behind.
-        settings = DataContextConfig(store_backend_defaults=InMemoryStoreBackendDefaults())
+        settings = DataContextConfig(
+            store_backend_defaults=InMemoryStoreBackendDefaults(), analytics_enabled=False
+        )
         context = gx.get_context(mode="ephemeral", project_config=settings)
         context.variables.progress_bars = ProgressBarsConfig(
             globally=False, metric_calculations=False
@@ -206,7 +224,7 @@ def _series(values: pa.ChunkedArray, paired: bool) -> Any:
         return values.cast(pa.int8()).to_pandas()
     if pa.types.is_decimal(kind):
         return values.cast(pa.float64()).to_pandas() if _is_short(kind) else values.to_pandas()
-    if pa.types.is_integer(kind) and values.null_count and _is_wide(values):
+    if pa.types.is_integer(kind) and (values.null_count or paired) and _is_wide(values):
         return pd.Series(values.to_pylist(), dtype=object)
     return values.to_pandas()
 
@@ -217,6 +235,8 @@ def _is_short(kind: pa.DataType) -> bool:
 
 def _is_wide(values: pa.ChunkedArray) -> bool:
     extremes = pc.min_max(values).as_py()
+    if extremes["min"] is None:
+        return False
     return bool(extremes["min"] < -_EXACT_INTEGER or extremes["max"] > _EXACT_INTEGER)
 
 

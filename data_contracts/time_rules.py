@@ -28,10 +28,16 @@ def type_dates(text: pa.Array, target: pa.DataType, format: str | None) -> tuple
         if whole is not None:
             return whole, {}
     naive, reasons = _parse_naive(text, format)
-    days = naive.cast(pa.date32(), safe=False).cast(pa.timestamp("us"))
-    exact = true_mask(pc.equal(days, naive))
-    reasons["has a time of day"] = present(naive) & ~exact
-    return only(naive, exact).cast(pa.date32()).cast(target), reasons
+    days, timed = days_of(naive, target)
+    return days, reasons | timed
+
+
+def days_of(naive: pa.Array, target: pa.DataType) -> tuple[pa.Array, Reasons]:
+    """Timestamps without a zone as dates; a time of day other than midnight is a reason."""
+    days = naive.cast(pa.date32(), safe=False)
+    exact = true_mask(pc.equal(days.cast(pa.timestamp("s")), naive))
+    timed = {"has a time of day": present(naive) & ~exact}
+    return only(days, exact).cast(target), timed
 
 
 def type_timestamps(

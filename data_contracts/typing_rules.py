@@ -6,6 +6,7 @@ rows to blame. A row that cannot be typed becomes missing here and is named, wit
 """
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +16,7 @@ from data_contracts.contract import Column, Source
 from data_contracts.errors import SourceError
 from data_contracts.masks import Mask, matches, only, present, true_mask, try_cast
 from data_contracts.schema import arrow_type, type_text
-from data_contracts.time_rules import type_dates, type_timestamps, zoned
+from data_contracts.time_rules import days_of, type_dates, type_timestamps, zoned
 
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _INFINITY = r"(?i)^[+-]?inf(inity)?$"
@@ -45,6 +46,11 @@ def type_column(values: pa.Array, column: Column, source: Source) -> Typed:
         values = _without_null_words(values, column, source)
     if _is_text(values.type) and not _is_text(target):
         typed = _type_text(values, target, column, source)
+    elif _is_database_decimal(values.type, target, source):
+        # Databases without decimals of their own (SQLite) keep them as the nearest double, whose
+        # shortest text is the number that was put in.
+        texts = [None if value is None else repr(value) for value in values.to_pylist()]
+        typed = _floats_as_decimals(pa.array(texts, pa.string()), target)
     else:
         typed = _type_typed(values, target, column)
     broken = {reason: mask for reason, mask in typed.broken.items() if mask.any()}
@@ -161,6 +167,19 @@ def _booleans(text: pa.Array, source: Source) -> Typed:
     return Typed(only(yes, known), {"neither a true word nor a false word": present(text) & ~known})
 
 
+def _is_database_decimal(found: pa.DataType, target: pa.DataType, source: Source) -> bool:
+    is_number = pa.types.is_floating(found) and pa.types.is_decimal(target)
+    return source.format == "sql" and bool(is_number)
+
+
+def _floats_as_decimals(text: pa.Array, target: pa.DataType) -> Typed:
+    plain = [
+        None if value is None else format(Decimal(value), "f") if "e" in value else value
+        for value in text.to_pylist()
+    ]
+    return _decimals(pa.array(plain, pa.string()), target)
+
+
 def _type_typed(values: pa.Array, target: pa.DataType, column: Column) -> Typed:
     if pa.types.is_dictionary(values.type) and values.type != target:
         values = values.cast(values.type.value_type)
@@ -179,6 +198,13 @@ def _type_typed(values: pa.Array, target: pa.DataType, column: Column) -> Typed:
     if pa.types.is_integer(values.type) and pa.types.is_decimal(target):
         # Arrow wants room for the widest int64 first; the values may well fit less.
         values = values.cast(pa.decimal128(38, min(target.scale, 18)))
+    if pa.types.is_integer(values.type) and pa.types.is_boolean(target):
+        known = true_mask(pc.is_in(values, value_set=pa.array([0, 1], values.type)))
+        return Typed(
+            only(values, known).cast(target), {"neither 0 nor 1": present(values) & ~known}
+        )
+    if pa.types.is_timestamp(values.type) and pa.types.is_date(target):
+        return Typed(*days_of(values, target))
     whole = _cast_text(values, target)
     return Typed(whole) if whole is not None else _cast_row_by_row(values, target)
 
@@ -207,6 +233,7 @@ _FAMILIES = (
     (pa.types.is_decimal, pa.types.is_decimal),
     (pa.types.is_date, pa.types.is_date),
     (pa.types.is_boolean, pa.types.is_boolean),
+    (pa.types.is_integer, pa.types.is_boolean),
 )
 
 
@@ -218,6 +245,10 @@ def _can_become(found: pa.DataType, target: pa.DataType) -> bool:
         return True
     if pa.types.is_timestamp(found) and pa.types.is_timestamp(target):
         return (found.tz is None) == (target.tz is None)
+    if pa.types.is_timestamp(found) and pa.types.is_date(target):
+        return found.tz is None
+    if pa.types.is_date(found) and pa.types.is_timestamp(target):
+        return target.tz is None
     return any(is_from(found) and is_to(target) for is_from, is_to in _FAMILIES)
 
 

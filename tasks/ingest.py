@@ -17,7 +17,7 @@ from data_contracts.errors import SourceError, problem
 from data_contracts.proof import Ingested, ReasonCount
 from data_contracts.schema import arrow_schema
 from data_contracts.time_steps import TimeSteps
-from data_contracts.typing_rules import type_column
+from data_contracts.typing_rules import Typed, type_column
 from tasks.part_files import PartWriter
 from tasks.readers import read_chunks, source_fingerprint
 from tasks.reject_rows import FILE, ROW, BadRows, Places, reject_schema, unreadable_rows
@@ -127,7 +127,7 @@ class _Typing:
         rows = chunk.rows
         arrays, reasons = [], {}
         for column in self.columns:
-            typed = type_column(rows[column.name], column, self.source)
+            typed = self._typed(rows[column.name], column, chunk.file)
             arrays.append(_by_category(typed.array, column))
             reasons.update({f"{column.name}: {why}": m for why, m in typed.broken.items()})
             if typed.array.null_count < len(typed.array):
@@ -146,6 +146,12 @@ class _Typing:
         bad = BadRows.of(read, Places.of(chunk), reasons, broken)
         bad = bad.joined(unreadable_rows(chunk, self.table))
         return pa.Table.from_arrays(arrays, schema=self.schema), bad
+
+    def _typed(self, values: pa.Array, column: Column, file: str) -> Typed:
+        try:
+            return type_column(values, column, self.source)
+        except SourceError as error:
+            raise SourceError(f"{file}: {error}") from None
 
     def notes(self) -> Iterator[str]:
         """Columns that the contract does not name, and columns without a single value."""
