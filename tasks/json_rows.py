@@ -16,6 +16,12 @@ _ROWS = 20_000
 _BYTES = 4 << 20
 
 
+class _Digits(str):
+    """A number as it was written."""
+
+    __slots__ = ()
+
+
 def read_json_lines(
     file: Path, name: str, source: Source, wanted: tuple[str, ...] | None
 ) -> Iterator[Chunk]:
@@ -75,7 +81,7 @@ def _parsed(
         try:
             item = json.loads(
                 line.decode(encoding).removeprefix("\ufeff"),
-                parse_float=str, parse_int=str, parse_constant=str,
+                parse_float=_Digits, parse_int=_Digits, parse_constant=_Digits,
             )  # fmt: skip
         except (ValueError, RecursionError):
             item = None
@@ -98,6 +104,16 @@ def _batch(objects: list[dict[str, Any]], columns: tuple[str, ...]) -> pa.Record
 def _text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
+    return _written(value)
+
+
+def _written(value: Any) -> str:
+    """A value as JSON again, with the digits of its numbers as they were."""
+    if isinstance(value, _Digits):
+        return value
+    if isinstance(value, dict):
+        pairs = (f"{json.dumps(key)}: {_written(inner)}" for key, inner in value.items())
+        return "{" + ", ".join(pairs) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_written, value)) + "]"
     return json.dumps(value, ensure_ascii=False)

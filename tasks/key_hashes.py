@@ -95,28 +95,25 @@ def _count_exactly(keys: Keys, doubtful: np.ndarray) -> int:
     if not len(doubtful):
         return 0
     names = [str(place) for place in range(len(keys.columns))]
-    counted = pa.table({**{name: [] for name in names}, "n": []})
     total = 0
-    groups: pa.Table | None = None
+    distinct: list[pa.Table] = []
     for rows in keys.batches():
         hashed, whole = hash_rows(rows)
-        chosen = _plain(rows.rename_columns(names)).filter(
-            pa.array(whole & np.isin(hashed, doubtful))
-        )
+        chosen = _comparable(rows, names).filter(pa.array(whole & np.isin(hashed, doubtful)))
         total += chosen.num_rows
-        distinct = chosen.group_by(names).aggregate([])
-        groups = distinct if groups is None else pa.concat_tables([groups, distinct])
-        groups = groups.group_by(names).aggregate([])
-    del counted
-    return total - (groups.num_rows if groups is not None else 0)
+        # Only distinct keys are carried on, so that memory stays bounded by the doubts.
+        distinct = [pa.concat_tables([*distinct, chosen]).group_by(names).aggregate([])]
+    return int(total - sum(found.num_rows for found in distinct))
 
 
-def _plain(rows: pa.Table) -> pa.Table:
-    columns = [
-        column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
-        for column in rows.columns
-    ]
-    return pa.table(columns, names=rows.schema.names)
+def _comparable(rows: pa.Table, names: list[str]) -> pa.Table:
+    """Columns in which equal values are grouped as equal: text as text, one zero of two."""
+    columns = []
+    for column in rows.columns:
+        if pa.types.is_dictionary(column.type):
+            column = column.cast(column.type.value_type)
+        columns.append(pc.add(column, 0) if pa.types.is_floating(column.type) else column)
+    return pa.table(columns, names=names)
 
 
 def hash_rows(rows: pa.Table) -> tuple[np.ndarray, Mask]:

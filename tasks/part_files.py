@@ -15,6 +15,20 @@ _ROWS_PER_GROUP = 262_144
 _BYTES_PER_GROUP = 64 << 20
 
 
+def restored(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Rows read from Parquet in the types in which they were written.
+
+    Parquet has neither seconds nor date64: it gives back milliseconds and date32.
+    """
+    for place, field in enumerate(schema):
+        is_lacking = pa.types.is_date64(field.type) or (
+            pa.types.is_timestamp(field.type) and field.type.unit == "s"
+        )
+        if is_lacking and rows.schema.field(place).type != field.type:
+            rows = rows.set_column(place, field, rows.column(place).cast(field.type))
+    return rows
+
+
 class PartWriter:
     """Writes batches of one schema as `<folder>/part-00000.parquet` and on.
 
@@ -52,6 +66,7 @@ class PartWriter:
         """Adds rows; they reach the store when a row group is full."""
         if rows.num_rows == 0:
             return
+        rows = restored(rows, self._schema)
         self._waiting.append(rows)
         self._waiting_rows += rows.num_rows
         self._waiting_bytes += rows.nbytes

@@ -23,6 +23,7 @@ from data_contracts.proof import (
     add_rules,
 )
 from data_contracts.schema import arrow_schema
+from tasks.part_files import restored
 from tasks.reject_rows import FILE, ROW, BadRows, Places
 from tasks.run import Run
 from tasks.storage import Store, store_errors
@@ -46,6 +47,7 @@ def prove_part(store: Store, table: Table, part: ArtifactRef, folder: str) -> Pr
         rows = pq.read_table(part.uri, filesystem=store.fs)
     places = Places(rows[FILE].combine_chunks(), rows[ROW].combine_chunks())
     rows = rows.select(list(table.column_names)).combine_chunks()
+    rows = restored(rows, arrow_schema(table))
     counts, masks = _judge(table, rows)
     broken = np.zeros(rows.num_rows, dtype=bool)
     for mask in masks.values():

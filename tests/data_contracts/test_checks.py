@@ -251,6 +251,7 @@ def test_judging_tells_nobody_and_leaves_nothing_behind(tmp_path: Path) -> None:
         "import socket\n"
         "def refuse(*_): raise SystemExit('a connection')\n"
         "socket.socket.connect = refuse\n"
+        "from data_contracts import expectations\n"
         "from tests.data_contracts.test_checks import *\n"
         "declared = table(column('a', 'int64', minimum=0))\n"
         "found(declared, rows(declared, a=[1]))\n"
