@@ -130,14 +130,16 @@ class _Counted(io.RawIOBase):
 
     def __init__(self, stream: Any, blocks: _Blocks) -> None:
         self._stream, self._blocks = stream, blocks
-        self._quote = blocks.source.quote.encode()
+        # In two-byte encodings a quote's byte may be half of another sign.
+        is_wide = codecs.lookup(blocks.source.encoding).name.startswith(("utf-16", "utf-32"))
+        self._quote = b"" if is_wide else blocks.source.quote.encode()
 
     def readable(self) -> bool:
         return True
 
     def read(self, size: int = -1) -> bytes:
         block = bytes(self._stream.read(size))
-        self._blocks.quotes += block.count(self._quote)
+        self._blocks.quotes += block.count(self._quote) if self._quote else 0
         return block
 
 

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data_contracts.contract import Table
+from data_contracts.errors import ContractError
 from data_contracts.masks import Mask
 from tasks.source_rows import Chunk
 
@@ -17,8 +18,15 @@ def reject_schema(table: Table) -> pa.Schema:
     """What a rejects file holds.
 
     The table's columns as text; `_reasons`; where the row stood: `_row` (from 1) of `_file`; and
-    its raw `_text`, if it could not be split into columns.
+    its raw `_text`, if it could not be split into columns. Raises ContractError for a table with a
+    column of such a name.
     """
+    taken = {REASONS, ROW, FILE, TEXT} & set(table.column_names)
+    if taken:
+        raise ContractError(
+            f"table {table.name!r}: the column name {min(taken)!r} is needed to tell where a "
+            "rejected row stood. Rename the column, in the source by a query or in its file."
+        )
     columns = [pa.field(name, pa.string()) for name in table.column_names]
     return pa.schema([
         *columns,

@@ -116,7 +116,7 @@ def reading(file: Path) -> Iterator[None]:
         found = f"bytes that are not {error.encoding} text ({error.reason})"
         remedy = "Declare the file's encoding, or land it in the declared one."
         raise SourceError(problem(str(file), found, remedy)) from None
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowKeyError) as error:
         raise SourceError(problem(str(file), *_arrow_fault(str(error)))) from None
     except (OSError, EOFError) as error:
         raise _unreadable(file, error) from error

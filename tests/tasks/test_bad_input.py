@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from data_contracts.contract import Column, Source
-from data_contracts.errors import SourceError, StoreError
+from data_contracts.errors import ContractError, SourceError, StoreError
 from data_contracts.schema import type_text
 from tasks.storage import Store
 from tests.tasks.landing import Landing, integer, number, reasons, text
@@ -167,6 +167,17 @@ def test_duplicate_column_names_are_refused(tmp_path: Path) -> None:
         landing.ingest()
 
 
+@pytest.mark.parametrize("name", ["_row", "_file", "_reasons", "_text"])
+def test_a_name_that_rejects_need_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ContractError, match=f"the column name '{name}' is needed"):
+        Landing(tmp_path, integer("a"), integer(name)).write(f"a,{name}\n1,2\n").ingest()
+
+
+def test_blank_lines_before_a_header_of_one_column_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"rows\.csv"):
+        Landing(tmp_path, integer("a")).write("\n\na\n1\n").ingest()
+
+
 def test_a_column_more_is_left_out_and_told(tmp_path: Path) -> None:
     landing = Landing(tmp_path, integer("a")).write("z,a\n1,2\n")
     assert landing.ingest().notes == (
@@ -255,7 +266,8 @@ def test_a_row_larger_than_a_block_is_refused(tmp_path: Path) -> None:
 def test_names_and_values_of_any_script(tmp_path: Path) -> None:
     names = ("👩‍🚀 age", "שם", "الاسم", 'na"me, \n2')
     quoted = ('"' + name.replace('"', '""') + '"' for name in names)
-    landing = Landing(tmp_path, integer(names[0]), *(text(name) for name in names[1:]))
+    strict = [text(name, required=True, pattern=".", unique=True) for name in names[1:]]
+    landing = Landing(tmp_path, integer(names[0], minimum=0), *strict)
     landing.write(f"{','.join(quoted)}\n30,דנה,\u202eليلى\u202c,🧪\n".encode())
     assert landing.proof()["rows_proven"] == 1
     assert [landing.typed(name) for name in names] == [[30], ["דנה"], ["\u202eليلى\u202c"], ["🧪"]]

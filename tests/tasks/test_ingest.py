@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from data_contracts.contract import Column, Contract, Holdout, Source
 from data_contracts.errors import SourceError
 from data_contracts.schema import arrow_schema, to_arrow, to_frame
-from tasks import part_files, sorting
+from tasks import csv_rows, part_files, sorting
 from tasks.ingest import ingest_table
 from tasks.run import Run
 from tests.tasks.landing import Landing, integer, number, reasons, text
@@ -196,6 +196,18 @@ def test_parts_are_bounded_and_nothing_is_lost_between_them(
     proven = landing.prove(ingested)
     assert [part.rows_proven for part in proven] == [1000, 1000, 1000, 500]
     assert landing.read("proven")["a"].to_pylist() == list(range(3500))
+
+
+def test_categories_that_differ_from_block_to_block_come_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(part_files, "_ROWS_PER_GROUP", 100)
+    monkeypatch.setattr(csv_rows, "BLOCK_BYTES", 2000)
+    landing = Landing(tmp_path, integer("a"), text("b", "dictionary<string>"))
+    values = [f"level {i // 40}" for i in range(2000)]
+    landing.write("a,b\n" + "".join(f"{i},{value}\n" for i, value in enumerate(values)))
+    assert landing.proof()["rows_proven"] == 2000
+    assert landing.read("proven")["b"].to_pylist() == values
 
 
 def test_a_second_ingest_replaces_what_a_first_left_behind(tmp_path: Path) -> None:
