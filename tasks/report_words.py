@@ -1,0 +1,269 @@
+"""What each figure is called, what it means and what one can do when it refuses a release.
+
+The definitions are those of the design page on measures; the wording is for an analyst who has
+never read it.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Better = Literal["lower", "higher", "either"]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """The words for one figure; `low` and `high` are the ends of its usual scale."""
+
+    label: str
+    meaning: str
+    better: Better = "either"
+    low: float | None = None
+    high: float | None = None
+    failing: str = ""
+    remedy: str = ""
+
+
+_TRAIN_LONGER = (
+    "Look at the worst columns below. Train longer, choose a stronger generator in the contract, "
+    "or declare the column's type and categories more exactly."
+)
+_LEARN_TOGETHER = (
+    "Look at the heat map below. Train longer or choose a generator that models columns jointly; "
+    "rules between columns can be declared as row rules."
+)
+_HIDE_THE_ORIGIN = (
+    "The list of columns that gave the synthetic rows away says where to start: rounding, "
+    "impossible combinations and rare values are the usual causes."
+)
+_FIND_THE_TARGET = (
+    "Check the columns that predict the target in the pictures below, and whether the rare class "
+    "has enough training rows to learn from."
+)
+_STOP_COPYING = (
+    "Don't publish by drawing again until it passes: that is itself a leak. Train for fewer "
+    "steps or with a smaller model, on more rows, and judge it on a new holdout."
+)
+_FIX_THE_SOURCE = (
+    "Read the rejects beside the ingest: each row names the rule it broke. Correct the source, or "
+    "the contract where the rule is wrong."
+)
+
+MEASURES: dict[str, Measure] = {
+    "shape_error": Measure(
+        "Shape error",
+        "How far the distribution of a single column is from the training rows, "
+        "averaged over columns.",
+        "lower", 0,
+        failing="Single columns are distributed differently from the real ones.",
+        remedy=_TRAIN_LONGER,
+    ),
+    "trend_error": Measure(
+        "Trend error",
+        "How far the relation between two columns is from the training rows, averaged over pairs.",
+        "lower", 0,
+        failing="Relations between columns were not learned well enough.",
+        remedy=_LEARN_TOGETHER,
+    ),
+    "shape_ceiling": Measure(
+        "Shape ceiling",
+        "The shape error of held-out real rows: what a perfect sampler would get.", "lower", 0,
+    ),
+    "trend_ceiling": Measure(
+        "Trend ceiling",
+        "The trend error of held-out real rows: what a perfect sampler would get.", "lower", 0,
+    ),
+    "detection_auc": Measure(
+        "Detection AUC",
+        "How well boosted trees tell synthetic rows from real ones: 0.5 is guessing, 1 is always.",
+        "lower", 0.5, 1,
+        failing="A classifier tells synthetic rows from real ones too easily.",
+        remedy=_HIDE_THE_ORIGIN,
+    ),
+    "detection_score": Measure(
+        "Detection score",
+        "The detection AUC turned round: 1 when nothing can be told apart, 0 when everything can.",
+        "higher", 0, 1,
+        failing="A classifier tells synthetic rows from real ones too easily.",
+        remedy=_HIDE_THE_ORIGIN,
+    ),
+    "trtr": Measure(
+        "Trained on real",
+        "A model trained on real rows and tested on held-out real rows: the baseline.",
+        "higher", 0.5, 1,
+    ),
+    "tstr": Measure(
+        "Trained on synthetic",
+        "The same model trained on synthetic rows and tested on the same held-out real rows.",
+        "higher", 0.5, 1,
+        failing="A model trained on the synthetic rows predicts real ones too badly.",
+        remedy=_FIND_THE_TARGET,
+    ),
+    "utility_gap": Measure(
+        "Utility gap",
+        "What is lost by training on synthetic instead of real rows.",
+        "lower", 0,
+        failing="Too much predictive power is lost in the synthetic rows.",
+        remedy=_FIND_THE_TARGET,
+    ),
+    "precision": Measure(
+        "Precision", "Of the rows called this class, the share that truly are.", "higher", 0, 1
+    ),
+    "recall": Measure(
+        "Recall", "Of the rows of this class, the share that was found.", "higher", 0, 1
+    ),
+    "exact_copies": Measure(
+        "Exact copies (G1)",
+        "Synthetic rows equal to a row that is unique among the training rows, compared with the "
+        "same count for held-out rows.",
+        "lower", 0,
+        failing="Synthetic rows repeat training rows more often than chance explains.",
+        remedy=_STOP_COPYING,
+    ),
+    "tail_copies": Measure(
+        "Near copies (G2)",
+        "Among the synthetic rows closest to real ones: are they closer to training rows than "
+        "to held-out rows?",
+        "lower", 0,
+        failing="The closest synthetic rows lie closer to training rows than to rows never seen.",
+        remedy=_STOP_COPYING,
+    ),
+    "dcr_share": Measure(
+        "Closer to training (alarm)",
+        "The share of synthetic rows closer to a training row than to a held-out one. 0.5 is the "
+        "goal. It may raise an alarm, but passing it proves nothing.",
+        "lower", 0, 1,
+        failing="Synthetic rows lean towards the training rows as a whole.",
+        remedy=_STOP_COPYING,
+    ),
+    "rows_rejected": Measure(
+        "Rows rejected", "Rows that broke a rule of the contract.", "lower", 0,
+        failing="Too many rows broke the contract.", remedy=_FIX_THE_SOURCE,
+    ),
+    "rows_proven": Measure(
+        "Rows proven", "Rows that keep every rule of the contract.", "higher", 0
+    ),
+}  # fmt: skip
+
+GROUP_REMEDIES = {
+    "fidelity": _TRAIN_LONGER,
+    "utility": _FIND_THE_TARGET,
+    "copies": _STOP_COPYING,
+    "proof": _FIX_THE_SOURCE,
+    "other": "See the detail of this figure.",
+}
+
+UNDECIDED_REMEDY = (
+    "There were too few rows to decide. Hold out more rows, or gather more data; a larger holdout "
+    "narrows the interval."
+)
+
+# Shown first, in this order; any other figure that decided the verdict follows.
+MAIN_FIGURES = (
+    "shape_error",
+    "trend_error",
+    "detection_auc",
+    "tstr",
+    "utility_gap",
+    "exact_copies",
+    "tail_copies",
+    "dcr_share",
+)
+
+STATE_WORDS = {
+    "pass": "Pass",
+    "refuse": "Refused",
+    "inconclusive": "Undecided",
+    "info": "Not judged",
+    "fail": "Broken",
+    "crashed": "Crashed",
+}
+
+VERDICTS = {
+    "published": (
+        "pass",
+        "Published",
+        "Every figure that a bar judges is within its bar.",
+    ),
+    "refused": (
+        "refuse",
+        "Refused",
+        "No data left the store: the release broke a bar, so only this report is kept.",
+    ),
+    "inconclusive": (
+        "inconclusive",
+        "Inconclusive",
+        "No data left the store: there was too little evidence to decide, and doubt does not "
+        "publish.",
+    ),
+}
+
+# Attacks of the full gate: the words by which a finding's name tells that one was run.
+FULL_GATE = {
+    "hygiene: direct identifiers and rare values (G0)": ("hygiene", "g0"),
+    "membership inference (G3)": ("membership", "g3"),
+    "the most isolated records (G4)": ("outlier", "g4"),
+    "attribute inference (G5)": ("attribute", "g5"),
+    "linkability, singling out and inference (G6)": ("linkability", "singling", "g6"),
+    "an audit of differential privacy (G7)": ("differential", "canary", "g7"),
+}
+
+GLOSSARY = (
+    (
+        "Training, holdout, synthetic",
+        "Real rows were split before anything was fitted. Training rows taught the generator; "
+        "holdout rows were kept away from it; synthetic rows are what it made.",
+    ),
+    (
+        "Interval",
+        "The range in which the figure may lie, given how few or many rows measured it. "
+        "A wide interval means: measure on more rows before you lean on the figure.",
+    ),
+    (
+        "Ceiling, baseline, control",
+        "What the figure is to be compared with. A ceiling is the same figure for held-out real "
+        "rows, which is what a perfect sampler would get; no honest generator does much better.",
+    ),
+    (
+        "Bar",
+        "The limit that the contract sets. A figure beyond it refuses the release.",
+    ),
+    (
+        "Undecided",
+        "The interval lies on both sides of the bar, or there were too few rows. "
+        "It does not publish.",
+    ),
+    (
+        "Shape error",
+        "For numbers and dates the largest gap between the two cumulative curves "
+        "(Kolmogorov-Smirnov); for categories half the sum of the differences in share "
+        "(total variation). Missing counts as a category.",
+    ),
+    (
+        "Trend error",
+        "For two numbers half the difference of their correlations; otherwise the total variation "
+        "between the two cross tables, numbers cut into ten bins.",
+    ),
+    (
+        "Detection AUC",
+        "Boosted trees are asked to tell synthetic from real rows. 0.5 means they guess. Small "
+        "flaws push it up fast: it is the strictest of the fidelity figures.",
+    ),
+    (
+        "Utility",
+        "One model is trained on real rows and one on synthetic rows; both are tested on the same "
+        "held-out real rows. The gap is what the synthetic rows cost you.",
+    ),
+    (
+        "Copies",
+        "A generator that memorises repeats real rows. The tests compare training rows, which it "
+        "saw, with holdout rows, which it could not have seen.",
+    ),
+)
+
+
+def measure_of(name: str) -> Measure:
+    """The words for a figure; one that is not in the list is called by its own name."""
+    if name in MEASURES:
+        return MEASURES[name]
+    spoken = name.replace("_", " ").strip()
+    return Measure(spoken[:1].upper() + spoken[1:], "")
