@@ -8,10 +8,10 @@ from markupsafe import Markup
 
 from data_contracts.report import Finding
 from tasks.report_numbers import axis_number, nice_ceiling, number, show
-from tasks.report_words import Measure
+from tasks.report_words import Measure, reference_words
 
 # The drawing's own units; the page scales it to the room there is.
-WIDTH, HEIGHT = 320, 46
+WIDTH, HEIGHT = 320, 50
 _LEFT, _RIGHT, _MIDDLE = 34, 286, 23
 
 # A shape for each state, drawn around the origin.
@@ -74,8 +74,6 @@ def bullet(finding: Finding, measure: Measure, title: str) -> Markup:
 
 def better_direction(finding: Finding, measure: Measure) -> str:
     """Which way is better; where the words don't tell, a passed or refused bar does."""
-    if "rmse" in finding.detail.lower() or "mae" in finding.detail.lower().split():
-        return "lower"
     value, bar = number(finding.value), number(finding.bar)
     if measure.better != "either" or value is None or bar is None or value == bar:
         return measure.better
@@ -135,7 +133,7 @@ def _reference(finding: Finding, low: float, high: float) -> Markup:
     if reference is None:
         return Markup("")
     at = _place(reference, low, high)
-    words = f"{finding.reference_name or 'reference'} {show(reference, finding.unit)}"
+    words = f"{reference_words(finding.reference_name)} {show(reference, finding.unit)}"
     return Markup('<path class="reference" d="M{} {}l4.5 7h-9z"/>').format(
         at, _MIDDLE + 6
     ) + _label(at, HEIGHT - 3, words, "reference-label")

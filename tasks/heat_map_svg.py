@@ -82,5 +82,5 @@ def _names(names: list[str]) -> list[Markup]:
 def _figure(x: float, y: float, value: float, level: int) -> Markup:
     text = f"{value:.1f}" if value < 9.95 else f"{value:.0f}"
     return Markup('<text class="in-{}" x="{:g}" y="{:g}" text-anchor="middle">{}</text>').format(
-        "deep" if level >= 3 else "pale", x + 11.5, y + 15, text
+        level, x + 11.5, y + 15, text
     )

@@ -20,6 +20,8 @@ _LEFT, _RIGHT, _TOP, _FLOOR = 40.0, 350.0, 10.0, 132.0
 _ROW = 19.0
 _NAMES_END, _BARS_START, _BARS_END = 122.0, 130.0, 314.0
 _MOST_LABELS = 14
+# What the evaluation calls the categories that it must not name.
+_OTHER = "(other)"
 # One bin above this share flattens all others: a square-root axis keeps them in sight.
 _DOMINANT = 0.6
 # Keeps a right-to-left or mixed name from reordering its neighbours (Unicode isolates).
@@ -44,39 +46,47 @@ def isolated(text: Any, cells: int) -> str:
 
 def column_picture(column: dict[str, Any], title: str) -> Markup:
     """The drawing of one column of `pictures`; empty when it holds no shares."""
-    shares: Shares = {source: numbers(column.get(source)) for source in SOURCES}
+    shares = _shares(column)
     known = [values for values in shares.values() if any(value is not None for value in values)]
     if not known:
         return Markup("")
-    if items(column.get("labels")) and not items(column.get("edges")):
+    if _is_bars(column):
         return _bars_picture(_bars(column, shares), title)
     return _steps_picture(column, shares, title)
 
 
 def largest_gap(column: dict[str, Any]) -> str:
     """Where synthetic and training differ most, in words; empty when that can't be told."""
-    training, synthetic = numbers(column.get("training")), numbers(column.get("synthetic"))
-    gaps = [
-        (abs(ours - theirs), place)
-        for place, (theirs, ours) in enumerate(zip(training, synthetic, strict=False))
-        if theirs is not None and ours is not None
+    shares = _shares(column)
+    bars = _bars(column, shares) if _is_bars(column) else _bins(column, shares)
+    best, told = -1.0, ""
+    for bar in bars:
+        training, synthetic = bar.shares["training"], bar.shares["synthetic"]
+        if training is None or synthetic is None or abs(synthetic - training) <= best:
+            continue
+        best = abs(synthetic - training)
+        told = f"{isolated(bar.label, 40)}: {share(training)}\u00a0→ {share(synthetic)}"
+    return told
+
+
+def _shares(column: dict[str, Any]) -> Shares:
+    return {source: numbers(column.get(source)) for source in SOURCES}
+
+
+def _is_bars(column: dict[str, Any]) -> bool:
+    return bool(items(column.get("labels")) and not items(column.get("edges")))
+
+
+def _bins(column: dict[str, Any], shares: Shares) -> list[Bar]:
+    """The bins of a histogram by their edges, as rows to compare."""
+    edges = items(column.get("edges"))
+    return [
+        Bar(
+            f"{_edge_name(left)} to {_edge_name(right)}",
+            {source: _at(values, place) for source, values in shares.items()},
+        )
+        for place, (left, right) in enumerate(itertools.pairwise(edges))
     ]
-    if not gaps:
-        return ""
-    place = max(gaps, key=lambda gap: (gap[0], -gap[1]))[1]
-    where = _bin_name(column, place)
-    if not where:
-        return ""
-    return f"{where}: {share(training[place])} → {share(synthetic[place])}"
-
-
-def _bin_name(column: dict[str, Any], place: int) -> str:
-    labels, edges = items(column.get("labels")), items(column.get("edges"))
-    if edges:
-        if place + 1 >= len(edges):
-            return ""
-        return f"{_edge_name(edges[place])} to {_edge_name(edges[place + 1])}"
-    return isolated(labels[place], 40) if place < len(labels) else ""
 
 
 def _edge_name(edge: Any) -> str:
@@ -212,7 +222,11 @@ def _axis(edges: list[Any], places: list[float]) -> Markup:
 def _bars(column: dict[str, Any], shares: Shares) -> list[Bar]:
     labels = items(column.get("labels"))
     bars = [
-        Bar(str(label), {source: _at(values, place) for source, values in shares.items()})
+        Bar(
+            str(label),
+            {source: _at(values, place) for source, values in shares.items()},
+            aside=label == _OTHER and place == len(labels) - 1,
+        )
         for place, label in enumerate(labels)
     ]
     if len(bars) > _MOST_LABELS:
@@ -223,13 +237,16 @@ def _bars(column: dict[str, Any], shares: Shares) -> list[Bar]:
 
 def _gather(bars: list[Bar]) -> list[Bar]:
     """The largest categories in their own order, all others as one bar."""
-    size = {place: max(value or 0.0 for value in bar.shares.values()) for place, bar in
-            enumerate(bars)}  # fmt: skip
+    size = {
+        place: max(value or 0.0 for value in bar.shares.values())
+        for place, bar in enumerate(bars)
+        if not bar.aside
+    }
     kept = set(sorted(size, key=lambda place: (-size[place], place))[: _MOST_LABELS - 1])
     rest = [bar for place, bar in enumerate(bars) if place not in kept]
     total = {source: _total([bar.shares[source] for bar in rest]) for source in SOURCES}
     own = [bar for place, bar in enumerate(bars) if place in kept]
-    return [*own, Bar(f"{len(rest)} others", total, aside=True)]
+    return [*own, Bar("all others", total, aside=True)]
 
 
 def _total(values: list[float | None]) -> float | None:

@@ -15,9 +15,11 @@ from tasks.heat_map_svg import CLASS_NAMES
 from tasks.report_numbers import count
 from tasks.report_pictures import proof_views, provenance_view, table_views
 from tasks.report_view import (
+    DETECTION,
     finding_row,
     group_rows,
     sentences,
+    split_utility,
     summary_rows,
     untested_attacks,
     verdict_view,
@@ -39,6 +41,7 @@ def render_report(report: Report) -> str:
 
 def _page(report: Report) -> dict[str, Any]:
     tables = {finding.table for finding in report.findings if finding.table}
+    everything = [finding_row(finding) for finding in report.findings]
     return {
         "name": str(
             report.provenance.get("contract_name") or report.provenance.get("contract") or ""
@@ -50,7 +53,9 @@ def _page(report: Report) -> dict[str, Any]:
         "sentences": sentences(report),
         "summary": summary_rows(report),
         "groups": {group: group_rows(report, group) for group in _GROUPS},
-        "everything": [finding_row(finding) for finding in report.findings],
+        "utility": split_utility(group_rows(report, "utility")),
+        "detection": [row for row in everything if row.name in DETECTION],
+        "everything": everything,
         "tables": table_views(report),
         "many_tables": len(tables) > 1,
         "proof": proof_views(report),

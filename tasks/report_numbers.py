@@ -81,6 +81,13 @@ def count(value: Any) -> str:
     return f"{figure:,.0f}" if figure == int(figure) else show(figure)
 
 
+def plain(value: Any) -> str:
+    """A setting as a reader would write it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(plain, value)) if isinstance(value, list | tuple) else str(value)
+
+
 def points(value: float) -> str:
     """A signed difference of shares in percentage points, one decimal."""
     text = f"{100 * value:+.1f}"

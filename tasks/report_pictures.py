@@ -15,6 +15,7 @@ from tasks.report_numbers import (
     mapping,
     mappings,
     number,
+    plain,
     share,
     show,
 )
@@ -170,7 +171,7 @@ def _giveaways(table: dict[str, Any]) -> list[tuple[str, str, Markup]]:
         (str(entry.get("column", "?")), number(entry.get("importance")))
         for entry in mappings(table.get("detection_columns"))
     ]
-    known = [(name, value) for name, value in columns if value is not None]
+    known = [(name, value) for name, value in columns if value is not None and value > 0]
     known.sort(key=lambda pair: (-pair[1], pair[0]))
     longest = max((value for _, value in known), default=0.0)
     return [(name, show(value), meter(value, longest)) for name, value in known[:_MOST_GIVEAWAYS]]
@@ -217,6 +218,7 @@ def _proof_view(table: dict[str, Any]) -> dict[str, Any]:
                 "checked": count(rule.get("checked")),
                 "broken": count(rule.get("broken")),
                 "state": str(rule.get("state") or "info"),
+                "detail": str(rule.get("detail") or ""),
             }
             for rule in rules
         ],
@@ -240,9 +242,9 @@ def provenance_view(report: Report) -> dict[str, Any]:
     shown = known | {
         "contract_name", "generator_options", "rows", "versions", "seconds", "peak_mib"
     }  # fmt: skip
-    facts = [(label, str(found[key])) for key, label in _PLACES if found.get(key) is not None]
+    facts = [(label, plain(found[key])) for key, label in _PLACES if found.get(key) is not None]
     facts += [
-        (key.replace("_", " ").capitalize(), str(value))
+        (key.replace("_", " ").capitalize(), plain(value))
         for key, value in found.items()
         if key not in shown and value is not None
     ]
@@ -251,7 +253,7 @@ def provenance_view(report: Report) -> dict[str, Any]:
         facts.append(("Peak memory", f"{count(round(peak))} MiB"))
     return {
         "facts": facts,
-        "options": [(key, str(value)) for key, value in
+        "options": [(key, plain(value)) for key, value in
                     mapping(found.get("generator_options")).items()],
         "rows": [
             (table, [count(mapping(parts).get(source)) for source in SOURCES])

@@ -1,7 +1,7 @@
 """From a report's findings to the rows, sentences and reasons that its page shows."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
@@ -12,15 +12,24 @@ from tasks.report_words import (
     FULL_GATE,
     GROUP_REMEDIES,
     MAIN_FIGURES,
-    MEASURES,
+    NEAR_BAR_REMEDY,
     STATE_WORDS,
     UNDECIDED_REMEDY,
     VERDICTS,
     Measure,
     measure_of,
+    reference_words,
 )
 
+DETECTION = ("detection_auc", "detection_score")
 _MOST_REASONS = 8
+# What an AUC up to each bound says about a classifier.
+_EASE = (
+    (0.55, "can hardly tell"),
+    (0.65, "finds it hard to tell"),
+    (0.8, "can often tell"),
+    (float("inf"), "can easily tell"),
+)
 _DECIDING = {"refused": "refuse", "inconclusive": "inconclusive"}
 
 
@@ -117,19 +126,35 @@ def summary_rows(report: Report) -> list[Row]:
         for finding in report.findings
         if finding.state in ("refuse", "inconclusive") and id(finding) not in shown
     ]
-    return [finding_row(finding) for finding in [*main, *others[:_MOST_REASONS]]]
+    rows = [finding_row(finding) for finding in [*main, *others[:_MOST_REASONS]]]
+    # Only utility says in its detail what it measures; the sections tell the others' details.
+    return [row if row.group == "utility" else replace(row, detail="") for row in rows]
 
 
 def group_rows(report: Report, group: str) -> list[Row]:
     """The findings of one group that speak of a whole table or of a class, not of a column's shape.
 
-    Shape errors of single columns stand in the table of columns and among all figures.
+    Shape errors of single columns stand in the table of columns, detection in a section of its own.
     """
     return [
         finding_row(finding)
         for finding in report.findings
-        if finding.group == group and not (finding.group == "fidelity" and finding.column)
+        if finding.group == group
+        and not (group == "fidelity" and (finding.column or finding.name in DETECTION))
     ]
+
+
+def split_utility(rows: list[Row]) -> tuple[list[Row], list[Row]]:
+    """The scores of whole models; then the figures of classes or misses, both models in turn."""
+    main = [row for row in rows if row.name in ("trtr", "tstr", "utility_gap", "trts")]
+    seen: dict[str, int] = {}
+    turns: list[tuple[int, Row]] = []
+    for row in rows:
+        if row not in main:
+            model = row.name.partition("_")[0]
+            turns.append((seen.get(model, 0), row))
+            seen[model] = seen.get(model, 0) + 1
+    return main, [row for _, row in sorted(turns, key=lambda turn: turn[0])]
 
 
 def untested_attacks(findings: Iterable[Finding]) -> list[str]:
@@ -176,17 +201,8 @@ def _detection(found: dict[str, Finding]) -> str:
     value = number(finding.value) if finding else None
     if value is None:
         return ""
-    ease = next(
-        words
-        for bound, words in (
-            (0.55, "hardly"),
-            (0.65, "with difficulty"),
-            (0.8, "often"),
-            (float("inf"), "easily"),
-        )
-        if value <= bound
-    )
-    return f"A classifier can {ease} tell synthetic rows from real ones (AUC {show(value)})."
+    words = next(words for bound, words in _EASE if value <= bound)
+    return f"A classifier {words} synthetic rows from real ones (AUC {show(value)})."
 
 
 def _utility(found: dict[str, Finding]) -> str:
@@ -223,10 +239,13 @@ def _sentence(text: str) -> str:
 def _reason(finding: Finding) -> Reason:
     measure = measure_of(finding.name)
     row = finding_row(finding)
-    if finding.state == "inconclusive":
+    remedy = measure.remedy or GROUP_REMEDIES[finding.group]
+    if finding.state == "refuse":
+        return Reason(row, measure.failing or f"{measure.label} is beyond its bar.", remedy)
+    if number(finding.value) is None or not row.bar or not row.interval:
         return Reason(row, f"{measure.label} could not be decided.", UNDECIDED_REMEDY)
-    sentence = measure.failing or f"{measure.label} is beyond its bar."
-    return Reason(row, sentence, measure.remedy or GROUP_REMEDIES[finding.group])
+    sentence = f"{measure.label} is beyond its bar, but by no more than chance may explain."
+    return Reason(row, sentence, NEAR_BAR_REMEDY + remedy)
 
 
 def _interval(finding: Finding) -> str:
@@ -244,8 +263,7 @@ def _interval(finding: Finding) -> str:
 def _reference(finding: Finding) -> str:
     if number(finding.reference) is None:
         return ""
-    name = finding.reference_name or "reference"
-    return f"{name} {show(finding.reference, finding.unit)}"
+    return f"{reference_words(finding.reference_name)} {show(finding.reference, finding.unit)}"
 
 
 def _spoken(finding: Finding, measure: Measure) -> str:
@@ -272,8 +290,3 @@ def _tally(findings: tuple[Finding, ...]) -> str:
     shown = ", ".join(f"{amount} {word}" for amount, word in counts if amount)
     noun = "figure" if len(judged) == 1 else "figures"
     return f"{len(judged)} judged {noun}: {shown}."
-
-
-def known_measures() -> tuple[str, ...]:
-    """The names for which this page has words."""
-    return tuple(MEASURES)

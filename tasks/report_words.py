@@ -4,7 +4,7 @@ The definitions are those of the design page on measures; the wording is for an 
 never read it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Better = Literal["lower", "higher", "either"]
@@ -72,6 +72,22 @@ MEASURES: dict[str, Measure] = {
         "Trend ceiling",
         "The trend error of held-out real rows: what a perfect sampler would get.", "lower", 0,
     ),
+    "mutual_information_error": Measure(
+        "Mutual information error",
+        "How far each pair's normalised mutual information, a measure of any kind of relation, is "
+        "from the training rows.",
+        "lower", 0,
+    ),
+    "three_way_error": Measure(
+        "Three-way error",
+        "How far the joint distribution of three columns at a time is from the training rows.",
+        "lower", 0,
+    ),
+    "missingness_error": Measure(
+        "Missingness error",
+        "How far the patterns of which cells are missing together are from the training rows.",
+        "lower", 0,
+    ),
     "detection_auc": Measure(
         "Detection AUC",
         "How well boosted trees tell synthetic rows from real ones: 0.5 is guessing, 1 is always.",
@@ -105,11 +121,9 @@ MEASURES: dict[str, Measure] = {
         failing="Too much predictive power is lost in the synthetic rows.",
         remedy=_FIND_THE_TARGET,
     ),
-    "precision": Measure(
-        "Precision", "Of the rows called this class, the share that truly are.", "higher", 0, 1
-    ),
-    "recall": Measure(
-        "Recall", "Of the rows of this class, the share that was found.", "higher", 0, 1
+    "trts": Measure(
+        "Real judged on synthetic",
+        "A model trained on real rows and tested on synthetic ones.", "higher", 0.5, 1,
     ),
     "exact_copies": Measure(
         "Exact copies (G1)",
@@ -156,6 +170,7 @@ UNDECIDED_REMEDY = (
     "There were too few rows to decide. Hold out more rows, or gather more data; a larger holdout "
     "narrows the interval."
 )
+NEAR_BAR_REMEDY = "More rows, above all in the holdout, narrow the interval. "
 
 # Shown first, in this order; any other figure that decided the verdict follows.
 MAIN_FIGURES = (
@@ -229,8 +244,8 @@ GLOSSARY = (
     ),
     (
         "Undecided",
-        "The interval lies on both sides of the bar, or there were too few rows. "
-        "It does not publish.",
+        "The figure is beyond its bar, but its interval reaches back to it; or there were too few "
+        "rows. Doubt does not publish.",
     ),
     (
         "Shape error",
@@ -261,9 +276,34 @@ GLOSSARY = (
 )
 
 
+# Figures that are given once for each of the models that are compared.
+_TRAINED_ON = {"trtr": "trained on real", "tstr": "trained on synthetic"}
+_OF_A_MODEL = {
+    "precision": Measure(
+        "Precision", "Of the rows called this class, the share that truly are.", "higher", 0, 1
+    ),
+    "recall": Measure(
+        "Recall", "Of the rows of this class, the share that was found.", "higher", 0, 1
+    ),
+    "rmse": Measure("Root mean squared error", "In the target's own unit.", "lower", 0),
+    "mae": Measure("Mean absolute error", "In the target's own unit.", "lower", 0),
+}
+
+
+def reference_words(name: str | None) -> str:
+    """What a figure is compared with, as a reader would say it."""
+    if name is None:
+        return "reference"
+    return "ceiling" if name.endswith("_ceiling") else _TRAINED_ON.get(name, name)
+
+
 def measure_of(name: str) -> Measure:
     """The words for a figure; one that is not in the list is called by its own name."""
     if name in MEASURES:
         return MEASURES[name]
+    model, _, figure = name.partition("_")
+    if model in _TRAINED_ON and figure in _OF_A_MODEL:
+        measure = _OF_A_MODEL[figure]
+        return replace(measure, label=f"{measure.label}, {_TRAINED_ON[model]}")
     spoken = name.replace("_", " ").strip()
     return Measure(spoken[:1].upper() + spoken[1:], "")
