@@ -96,6 +96,11 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
     return table.to_pandas(types_mapper=pandas_dtype)
 
 
+def to_series(values: pa.Array) -> pd.Series:
+    """One Arrow column as pandas holds it in `to_frame`."""
+    return to_frame(pa.table({"values": values}))["values"].rename(None)
+
+
 def to_arrow(frame: pd.DataFrame, table: Table) -> pa.Table:
     """A frame as an Arrow table in exactly the contract's schema, columns in its order.
 

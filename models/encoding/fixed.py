@@ -1,0 +1,87 @@
+"""Columns with nothing to learn: one value in every row, or none in any."""
+
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from data_contracts.contract import Column
+from data_contracts.schema import arrow_type, to_series
+from models.encoding.column import THRESHOLD, BoolArray, IntArray, Part, State
+
+
+class FixedCodec:
+    """A column whose rows all hold the same value, or are all missing. No loss, no codes."""
+
+    kind: ClassVar[str] = "fixed"
+    parts_: tuple[Part, ...] = ()
+
+    def __init__(self, column: Column, threshold: int = THRESHOLD) -> None:
+        self.column, self.threshold = column, threshold
+
+    @classmethod
+    def suits(cls, values: pd.Series) -> bool:
+        """Whether all rows hold the same value or all are missing."""
+        missing = values.isna().to_numpy(dtype=bool)
+        return bool(missing.all()) or (
+            not bool(missing.any()) and bool((values == values.iloc[0]).all())
+        )
+
+    def fit(self, values: pd.Series, units: IntArray | None = None) -> Self:
+        """Keeps the one value as Arrow would print it."""
+        target = arrow_type(self.column.physical_type)
+        self.dtype_ = values.dtype
+        self.value_ = pa.Array.from_pandas(values.iloc[:1], type=target)
+        return self
+
+    def encode(self, values: pd.Series) -> IntArray:
+        """No codes: (rows, 0)."""
+        return np.empty((len(values), 0), dtype=np.int64)
+
+    def decode(self, codes: IntArray, random: np.random.Generator) -> pd.Series:
+        """The one value, as often as there are rows."""
+        return to_series(self.value_.take(pa.array(np.zeros(len(codes), dtype=np.int64))))
+
+    def outside(self, values: pd.Series) -> BoolArray:
+        """All values but the one."""
+        target = arrow_type(self.column.physical_type)
+        given = pa.Array.from_pandas(values, type=target).to_pylist()
+        one = self.value_[0].as_py()
+        return np.array([value != one for value in given], dtype=np.bool_)
+
+    @property
+    def domain(self) -> str:
+        """The one value."""
+        value = self.value_[0].as_py()
+        return "nothing: it is always missing" if value is None else f"{value} only"
+
+    def state(self) -> State:
+        """What `restore` needs."""
+        value = self.value_[0].as_py()
+        return State({"value": None if value is None else _text(self.value_)})
+
+    @classmethod
+    def restore(cls, column: Column, dtype: Any, state: State) -> Self:
+        """The codec that `state` was taken from."""
+        codec = cls(column)
+        codec.dtype_ = dtype
+        codec.value_ = _typed(state.settings["value"], arrow_type(column.physical_type))
+        return codec
+
+
+def _text(value: pa.Array) -> str:
+    plain = value.cast(value.type.value_type) if pa.types.is_dictionary(value.type) else value
+    if pa.types.is_timestamp(plain.type) or pa.types.is_date64(plain.type):
+        plain = plain.cast(pa.int64())
+    return str(plain.cast(pa.string())[0].as_py())
+
+
+def _typed(text: str | None, target: pa.DataType) -> pa.Array:
+    if text is None:
+        return pa.nulls(1, target)
+    if pa.types.is_timestamp(target) or pa.types.is_date64(target):
+        return pa.array([int(text)]).cast(target)
+    if pa.types.is_dictionary(target):
+        return pa.array([text], target.value_type).dictionary_encode()
+    return pa.array([text]).cast(target)

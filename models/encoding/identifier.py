@@ -1,0 +1,176 @@
+"""Identifiers: issued anew by kind or pattern, never copied, never modelled."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from data_contracts.checks import own_bound
+from data_contracts.contract import Column
+from data_contracts.errors import ModelError
+from data_contracts.schema import arrow_type, to_series
+from models.encoding.column import THRESHOLD, BoolArray, IntArray, Part, State, unit_counts
+from models.encoding.issuers import Issuer, country_of, has_issuer, issuer_of
+from models.encoding.pattern import (
+    learn_pattern,
+    of_alphabets,
+    parse_pattern,
+    to_alphabets,
+    widened,
+)
+
+SPARE = 10
+"""A learned shape has room for so many times the rows that were seen."""
+MOST_SEEN = 50_000
+"""Texts looked at to learn a shape."""
+
+
+class IdentifierCodec:
+    """An identifier without codes: row i of a release gets the i-th made-up value.
+
+    Text follows the contract's pattern, else its kind (names, e-mails, phones, bank accounts,
+    addresses, free text), else the shape that most real values share; whole numbers count up.
+    Values differ from row to row. Only the share of missing values is learned besides.
+    """
+
+    kind: ClassVar[str] = "identifier"
+    parts_: tuple[Part, ...] = ()
+    domain = "nothing: identifiers are issued anew"
+
+    def __init__(self, column: Column, threshold: int = THRESHOLD) -> None:
+        self.column, self.threshold = column, threshold
+
+    def fit(self, values: pd.Series, units: IntArray | None = None) -> Self:
+        """Learns the share of missing values and, where nothing else is known, the shape."""
+        self.dtype_ = values.dtype
+        missing = values.isna().to_numpy(dtype=bool)
+        owners = int(unit_counts(np.where(missing, 0, -1), 1, units)[0])
+        shown = owners >= self.threshold or (bool(missing.all()) and len(missing) > 0)
+        self.missing_share_ = float(missing.mean()) if shown else 0.0
+        self.shape_: list[str] | None = None
+        self.country_: tuple[str, int] | None = None
+        if self.column.logical_type == "string" and not self._has_pattern():
+            texts = [str(value) for value in values[~missing].iloc[:MOST_SEEN]]
+            if self.column.identifier_kind == "iban":
+                self.country_ = country_of(texts, self.threshold)
+            elif not has_issuer(self.column.identifier_kind):
+                known = texts if len(texts) >= self.threshold else []
+                shape = widened(learn_pattern(known), SPARE * max(len(values), 1))
+                self.shape_ = to_alphabets(shape)
+        return self
+
+    def encode(self, values: pd.Series) -> IntArray:
+        """No codes: (rows, 0)."""
+        return np.empty((len(values), 0), dtype=np.int64)
+
+    def decode(self, codes: IntArray, random: np.random.Generator) -> pd.Series:
+        """New values (rows,), counted from the first."""
+        return self.issue(0, len(codes), random)
+
+    def issue(self, first: int, rows: int, random: np.random.Generator) -> pd.Series:
+        """The values number `first` to `first + rows - 1`, in the dtype that was learned."""
+        missing = random.random(rows) < self.missing_share_
+        values: Sequence[bool | int | str]
+        if self.column.logical_type == "string":
+            values = self._texts(first, rows)
+        elif self.column.logical_type == "boolean":
+            values = [bool((first + row) % 2) for row in range(rows)]
+        else:
+            values = self._numbers(first, rows)
+        kept = [None if gone else value for value, gone in zip(values, missing, strict=True)]
+        return self._series(kept)
+
+    def outside(self, values: pd.Series) -> BoolArray:
+        """All of them: identifiers cannot be given."""
+        return np.ones(len(values), dtype=np.bool_)
+
+    def state(self) -> State:
+        """What `restore` needs."""
+        return State(
+            {"missing": self.missing_share_, "shape": self.shape_, "country": self.country_}
+        )
+
+    @classmethod
+    def restore(cls, column: Column, dtype: Any, state: State) -> Self:
+        """The codec that `state` was taken from."""
+        codec = cls(column)
+        codec.dtype_ = dtype
+        codec.missing_share_ = state.settings["missing"]
+        codec.shape_ = state.settings["shape"]
+        country = state.settings["country"]
+        codec.country_ = None if country is None else (country[0], country[1])
+        return codec
+
+    def _has_pattern(self) -> bool:
+        return self.column.pattern is not None and parse_pattern(self.column.pattern) is not None
+
+    def _texts(self, first: int, rows: int) -> list[str]:
+        if self.column.categories is not None:
+            listed = [str(value) for value in self.column.categories]
+            return [listed[index % len(listed)] for index in range(first, first + rows)]
+        pattern = None
+        if self._has_pattern():
+            pattern = parse_pattern(str(self.column.pattern))
+        elif self.shape_ is not None:
+            pattern = widened(of_alphabets(self.shape_), first + rows)
+        if pattern is not None:
+            self._check_room(pattern.count, first + rows)
+        issue: Issuer = issuer_of(self.column.identifier_kind, pattern, self.country_)
+        return [issue(index) for index in range(first, first + rows)]
+
+    def _numbers(self, first: int, rows: int) -> list[int]:
+        """Whole numbers, days or ticks from the contract's least on; 1 (or 2000) without one."""
+        low, high = self._limits()
+        self._check_room(high - low + 1, first + rows)
+        step = self._step()
+        room = max(1, (high - low) // step + 1)
+        return [low + index % room * step for index in range(first, first + rows)]
+
+    def _limits(self) -> tuple[int, int]:
+        target = arrow_type(self.column.physical_type)
+        low, high = (20_000 * self._step(), 40_000 * self._step())
+        if pa.types.is_integer(target):
+            low, high = 1, int(np.iinfo(target.to_pandas_dtype()).max)
+        elif pa.types.is_decimal(target):
+            low, high = 1, int(10 ** (target.precision - target.scale)) - 1
+        elif pa.types.is_floating(target):
+            low, high = 1, 2**24 if pa.types.is_float32(target) else 2**53
+        if self.column.minimum is not None:
+            low = -int(-own_bound(self.column, self.column.minimum, upwards=True) // 1)
+            high = max(high, low)
+        if self.column.maximum is not None:
+            high = int(own_bound(self.column, self.column.maximum, upwards=False) // 1)
+            low = low if self.column.minimum is not None else min(low, high)
+        return low, high
+
+    def _step(self) -> int:
+        """A day in ticks for times, 1 for all else."""
+        target = arrow_type(self.column.physical_type)
+        if pa.types.is_date64(target):
+            return 86_400_000
+        if pa.types.is_timestamp(target):
+            return 86_400 * {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[target.unit]
+        return 1
+
+    def _check_room(self, room: int, needed: int) -> None:
+        if room < needed and (self.column.unique or self.column.primary_key):
+            raise ModelError(
+                f"column {self.column.name!r}: {needed} rows need as many different identifiers, "
+                f"but its pattern or range has {room}. Widen it in the contract, or ask for fewer "
+                "rows."
+            )
+
+    def _series(self, values: list[Any]) -> pd.Series:
+        target = arrow_type(self.column.physical_type)
+        if pa.types.is_temporal(target):
+            narrow = pa.int32() if pa.types.is_date32(target) else pa.int64()
+            array = pa.array(values, narrow).view(target)
+        elif pa.types.is_dictionary(target):
+            array = pa.array(values, pa.string()).dictionary_encode()
+        elif pa.types.is_decimal(target):
+            array = pa.array(values, pa.int64()).cast(target, safe=False)
+        else:
+            array = pa.array(values).cast(target)
+        return to_series(array)

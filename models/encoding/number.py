@@ -1,0 +1,180 @@
+"""Numbers as codes: integers, floats and decimals, each on its lattice."""
+
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from data_contracts.contract import Column
+from models.encoding.axis import Axis
+from models.encoding.column import (
+    THRESHOLD,
+    BoolArray,
+    FloatArray,
+    IntArray,
+    State,
+)
+from models.encoding.lattice import Lattice
+
+_MIDDLE = np.uint64(2**63)
+
+
+class NumberCodec:
+    """A number as a coarse and a fine code (see `Axis`) of its position on the column's lattice.
+
+    Loss: see `Axis`. Infinite values count as the most extreme ones. Beyond 2**53 steps of the
+    lattice, positions are rounded to the nearest float.
+    """
+
+    kind: ClassVar[str] = "number"
+
+    def __init__(self, column: Column, threshold: int = THRESHOLD) -> None:
+        self.column, self.threshold = column, threshold
+
+    def fit(self, values: pd.Series, units: IntArray | None = None) -> Self:
+        """Learns lattice and axis; `units` (rows,) says whose each value is."""
+        self.dtype_ = values.dtype
+        integers = _integers(values)
+        if integers is not None:
+            self.lattice_ = Lattice.of_integers(integers)
+        else:
+            self.lattice_ = Lattice.of_floats(_floats(values))
+        positions = self._positions(values)
+        self.axis_ = Axis.fit(
+            positions, whole=self.lattice_.whole, threshold=self.threshold, units=units
+        )
+        self.parts_ = self.axis_.parts
+        return self
+
+    def encode(self, values: pd.Series) -> IntArray:
+        """Codes (rows, parts) of the values (rows,)."""
+        return self.axis_.encode(self._positions(values))
+
+    def decode(self, codes: IntArray, random: np.random.Generator) -> pd.Series:
+        """Values (rows,) of the codes (rows, parts), in the dtype that was learned."""
+        return self._series(self.axis_.decode(codes, random))
+
+    def outside(self, values: pd.Series) -> BoolArray:
+        """Values beyond the contract's range, or missing ones where none was missing."""
+        missing = values.isna().to_numpy(dtype=bool)
+        numbers = _floats(values)
+        outside = missing & (not self.axis_.missing)
+        if self.column.minimum is not None:
+            outside |= ~missing & (numbers < float(self.column.minimum))
+        if self.column.maximum is not None:
+            outside |= ~missing & (numbers > float(self.column.maximum))
+        return outside
+
+    @property
+    def domain(self) -> str:
+        """The contract's range, in words."""
+        low, high = self.column.minimum, self.column.maximum
+        ends = [f"from {low}"] * (low is not None) + [f"up to {high}"] * (high is not None)
+        nothing = " or nothing" if self.axis_.missing else ""
+        return f"a number {' '.join(ends)}".strip() + nothing
+
+    def state(self) -> State:
+        """What `restore` needs."""
+        axis = self.axis_.state()
+        lattice = [self.lattice_.step, self.lattice_.origin, self.lattice_.decimals]
+        return State({"axis": axis.settings, "lattice": lattice}, axis.arrays)
+
+    @classmethod
+    def restore(cls, column: Column, dtype: Any, state: State) -> Self:
+        """The codec that `state` was taken from."""
+        codec = cls(column)
+        codec.dtype_ = dtype
+        codec.lattice_ = Lattice(*state.settings["lattice"])
+        codec.axis_ = Axis.restore(State(state.settings["axis"], state.arrays))
+        codec.parts_ = codec.axis_.parts
+        return codec
+
+    def _positions(self, values: pd.Series) -> FloatArray:
+        integers = _integers(values)
+        if integers is None:
+            return self.lattice_.positions(_floats(values))
+        known = values.notna().to_numpy(dtype=bool)
+        positions = np.full(len(values), np.nan)
+        positions[known] = self.lattice_.integer_positions(integers)
+        return positions
+
+    def _series(self, positions: FloatArray) -> pd.Series:
+        missing = np.isnan(positions)
+        if isinstance(self.dtype_, pd.ArrowDtype):
+            return _decimals(self.lattice_, positions, self.dtype_)
+        if self.dtype_.kind in "iu":
+            numpy_dtype = np.dtype(str(self.dtype_).lower())
+            integers = _fitting(self.lattice_, np.where(missing, 0, positions), numpy_dtype)
+            if not isinstance(self.dtype_, np.dtype):
+                return pd.Series(pd.arrays.IntegerArray(integers, missing))
+            return pd.Series(integers)
+        floats = self.lattice_.values(positions)
+        return pd.Series(floats.astype(np.float32 if "32" in str(self.dtype_) else np.float64))
+
+
+def _integers(values: pd.Series) -> IntArray | None:
+    """The values that are not missing as int64; None where they are not whole."""
+    if isinstance(values.dtype, pd.ArrowDtype) or values.dtype.kind not in "iu":
+        return None
+    known = values.dropna().to_numpy(dtype=str(values.dtype).lower())
+    if known.dtype == np.uint64:
+        # Counted from the middle of their range, they fit into int64.
+        return (known ^ _MIDDLE).view(np.int64)
+    return known.astype(np.int64)
+
+
+def _floats(values: pd.Series) -> FloatArray:
+    """The values as floats, NaN where missing; float32 as the decimal that it prints as."""
+    if isinstance(values.dtype, pd.ArrowDtype):
+        numbers = pc.cast(pa.array(values), pa.float64(), safe=False)
+        return np.asarray(numbers.to_numpy(zero_copy_only=False), dtype=np.float64)
+    if str(values.dtype).lower() == "float32":
+        plain = values.to_numpy(dtype=np.float32, na_value=np.nan)
+        distinct, index = np.unique(plain, return_inverse=True)
+        return distinct.astype(str).astype(np.float64)[index]
+    return values.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _fitting(lattice: Lattice, positions: FloatArray, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Whole values within what `dtype` can hold."""
+    if dtype == np.uint64:
+        centred = lattice.integers(positions, -(2**63), 2**63 - 1)
+        return centred.view(np.uint64) ^ _MIDDLE
+    ends = np.iinfo(dtype)
+    return lattice.integers(positions, int(ends.min), int(ends.max)).astype(dtype)
+
+
+def _decimals(lattice: Lattice, positions: FloatArray, dtype: pd.ArrowDtype) -> pd.Series:
+    """Decimals of the declared precision and scale, exact to 2**53 of their last digit."""
+    target = dtype.pyarrow_dtype
+    missing = np.isnan(positions)
+    scaled = np.rint(np.where(missing, 0, lattice.values(positions)) * 10.0**target.scale)
+    most = 10**target.precision - 1
+    if most < 2**63:
+        whole = np.clip(scaled, -float(most), float(most)).astype(np.int64).clip(-most, most)
+        array = _decimal_array(whole, missing, target)
+    else:
+        digits = [None if gone else int(value) for value, gone in zip(scaled, missing, strict=True)]
+        array = pa.array(
+            [None if value is None else _scaled(value, most, target.scale) for value in digits],
+            type=target,
+        )
+    return pd.Series(pd.arrays.ArrowExtensionArray(array))
+
+
+def _scaled(value: int, most: int, scale: int) -> Any:
+    import decimal
+
+    context = decimal.Context(prec=60)
+    return decimal.Decimal(max(-most, min(most, value))).scaleb(-scale, context)
+
+
+def _decimal_array(whole: IntArray, missing: BoolArray, target: pa.DataType) -> pa.Array:
+    """Arrow decimals from unscaled values: 128-bit two's complement, low word first."""
+    words = np.stack([whole, whole >> 63], 1)
+    valid = np.packbits(~missing, bitorder="little").tobytes()
+    buffers = [pa.py_buffer(valid), pa.py_buffer(np.ascontiguousarray(words))]
+    return pa.Array.from_buffers(target, len(whole), buffers)

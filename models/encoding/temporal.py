@@ -1,0 +1,236 @@
+"""Dates and times as codes: the day, where it matters the weekday, and the time of day."""
+
+from dataclasses import replace
+from typing import Any, ClassVar, Self, cast
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from data_contracts.checks import own_bound
+from data_contracts.contract import Column
+from models.encoding.axis import Axis
+from models.encoding.calendar import Grain, choose_grain, to_days, to_positions, weekdays_of
+from models.encoding.column import (
+    THRESHOLD,
+    UNKNOWN,
+    BoolArray,
+    IntArray,
+    Part,
+    State,
+    prefixed,
+    protected_range,
+    unit_counts,
+    unprefixed,
+)
+from models.encoding.lattice import Lattice
+
+_DAY = {"D": 1, "s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
+
+
+class TemporalCodec:
+    """A date or timestamp as codes of its day, and of its time of day if it has one.
+
+    Time of day and calendar are the column's own zone's, so that office hours stay office hours
+    when the clock changes; an hour that the zone skips moves to the next one, and of one that it
+    repeats the first is meant. Loss: see `Axis`, once for the day and once for the time of day.
+    """
+
+    kind: ClassVar[str] = "datetime"
+
+    def __init__(self, column: Column, threshold: int = THRESHOLD) -> None:
+        self.column, self.threshold = column, threshold
+
+    def fit(self, values: pd.Series, units: IntArray | None = None) -> Self:
+        """Learns the calendar and its axes; `units` (rows,) says whose each value is."""
+        self.dtype_ = values.dtype
+        ticks, known = _wall_ticks(values)
+        days, rest = np.divmod(ticks, _DAY[_unit(self.dtype_)])
+        owners = None if units is None else units[known]
+        self.grain_: Grain = choose_grain(days, _shared(days, owners, self.threshold))
+        span = protected_range(days.astype(np.float64), owners, self.threshold)
+        middle = float(np.rint(np.median(days))) if len(days) else 0.0
+        self.days_ = span or (middle, middle)
+        positions = np.full(len(values), np.nan)
+        inside = days.clip(int(self.days_[0]), int(self.days_[1]))
+        positions[known] = to_positions(inside, self.grain_)
+        self.day_axis_ = Axis.fit(positions, whole=True, threshold=self.threshold, units=units)
+        self.clock_, self.clock_axis_ = Lattice(), None
+        if bool((rest != 0).any()):
+            self.clock_ = Lattice.of_integers(rest)
+            self.clock_axis_ = Axis.fit(
+                self.clock_.positions(rest.astype(np.float64)),
+                whole=True,
+                threshold=self.threshold,
+                units=owners,
+            )
+        self.parts_ = self._layout()
+        return self
+
+    def encode(self, values: pd.Series) -> IntArray:
+        """Codes (rows, parts) of the values (rows,)."""
+        ticks, known = _wall_ticks(values)
+        days, rest = np.divmod(ticks, _DAY[_unit(self.dtype_)])
+        days = days.clip(int(self.days_[0]), int(self.days_[1]))
+        positions = np.full(len(values), np.nan)
+        positions[known] = to_positions(days, self.grain_)
+        codes = np.full((len(values), len(self.parts_)), UNKNOWN, dtype=np.int64)
+        place = len(self.day_axis_.parts)
+        codes[:, :place] = self.day_axis_.encode(positions)
+        if self.grain_ == "week":
+            codes[known, place] = weekdays_of(days)
+            place += 1
+        if self.clock_axis_ is not None:
+            clock = self.clock_.positions(rest.astype(np.float64))
+            codes[known, place:] = self.clock_axis_.encode(clock)
+        return codes
+
+    def decode(self, codes: IntArray, random: np.random.Generator) -> pd.Series:
+        """Values (rows,) of the codes (rows, parts), in the dtype that was learned."""
+        place = len(self.day_axis_.parts)
+        positions = self.day_axis_.decode(codes[:, :place], random)
+        missing = np.isnan(positions)
+        weekdays = codes[:, place] if self.grain_ == "week" else None
+        days = to_days(np.where(missing, 0, positions), self.grain_, weekdays)
+        days = days.clip(int(self.days_[0]), int(self.days_[1]))
+        ticks = days * _DAY[_unit(self.dtype_)]
+        if self.clock_axis_ is not None:
+            place += self.grain_ == "week"
+            clock = self.clock_axis_.decode(codes[:, place:], random)
+            ticks = ticks + self.clock_.values(np.nan_to_num(clock)).astype(np.int64)
+        return self._bounded(_series(ticks, missing, self.dtype_))
+
+    def outside(self, values: pd.Series) -> BoolArray:
+        """Values beyond the contract's range, or missing ones where none was missing."""
+        missing = values.isna().to_numpy(dtype=bool)
+        ticks = _ticks(values)
+        outside = missing & (not self.day_axis_.missing)
+        for limit, sign in ((self.column.minimum, 1), (self.column.maximum, -1)):
+            if limit is not None:
+                bound = own_bound(self.column, limit, upwards=sign > 0)
+                outside |= ~missing & (ticks * sign < bound * sign)
+        return outside
+
+    @property
+    def domain(self) -> str:
+        """The contract's range, in words."""
+        low, high = self.column.minimum, self.column.maximum
+        ends = [f"from {low}"] * (low is not None) + [f"up to {high}"] * (high is not None)
+        nothing = " or nothing" if self.day_axis_.missing else ""
+        return f"a {self.column.logical_type} {' '.join(ends)}".strip() + nothing
+
+    def state(self) -> State:
+        """What `restore` needs."""
+        day = self.day_axis_.state()
+        settings: dict[str, Any] = {"grain": self.grain_, "day": day.settings}
+        arrays = {**prefixed(day.arrays, "day"), "days": np.array(self.days_)}
+        if self.clock_axis_ is not None:
+            clock = self.clock_axis_.state()
+            settings["clock"] = clock.settings
+            settings["clock_lattice"] = [self.clock_.step, self.clock_.origin]
+            arrays |= prefixed(clock.arrays, "clock")
+        return State(settings, arrays)
+
+    @classmethod
+    def restore(cls, column: Column, dtype: Any, state: State) -> Self:
+        """The codec that `state` was taken from."""
+        codec = cls(column)
+        codec.dtype_ = dtype
+        codec.grain_ = cast(Grain, state.settings["grain"])
+        codec.days_ = (float(state.arrays["days"][0]), float(state.arrays["days"][1]))
+        day = State(state.settings["day"], unprefixed(state.arrays, "day"))
+        codec.day_axis_ = Axis.restore(day)
+        codec.clock_, codec.clock_axis_ = Lattice(), None
+        if "clock" in state.settings:
+            codec.clock_ = Lattice(*state.settings["clock_lattice"])
+            clock = State(state.settings["clock"], unprefixed(state.arrays, "clock"))
+            codec.clock_axis_ = Axis.restore(clock)
+        codec.parts_ = codec._layout()
+        return codec
+
+    def _layout(self) -> tuple[Part, ...]:
+        """The day's codes, then those that are there only where the day is."""
+        parts = list(self.day_axis_.parts)
+        above = Part(1, parent=0, applies_from=1) if self.day_axis_.missing else Part(1)
+        if self.grain_ == "week":
+            parts.append(replace(above, cardinality=7))
+        if self.clock_axis_ is not None:
+            place = len(parts)
+            for part in self.clock_axis_.parts:
+                if part.parent is None:
+                    parts.append(replace(above, cardinality=part.cardinality))
+                else:
+                    parts.append(replace(part, parent=part.parent + place))
+        return tuple(parts)
+
+    def _bounded(self, values: pd.Series) -> pd.Series:
+        """The values, moved to the contract's range where a change of clocks led out of it."""
+        outside = self.outside(values) & values.notna().to_numpy(dtype=bool)
+        if not bool(outside.any()):
+            return values
+        ticks, missing = _ticks(values), values.isna().to_numpy(dtype=bool)
+        if self.column.minimum is not None:
+            ticks = ticks.clip(min=own_bound(self.column, self.column.minimum, upwards=True))
+        if self.column.maximum is not None:
+            ticks = ticks.clip(max=own_bound(self.column, self.column.maximum, upwards=False))
+        return _from_ticks(ticks, missing, self.dtype_)
+
+
+def _shared(days: IntArray, owners: IntArray | None, threshold: int) -> float:
+    """The share of rows on days that at least `threshold` units have."""
+    if not len(days):
+        return 1.0
+    _, index, rows = np.unique(days, return_inverse=True, return_counts=True)
+    many = unit_counts(index.astype(np.int64), len(rows), owners) >= threshold
+    return float(rows[many].sum() / len(days))
+
+
+def _unit(dtype: Any) -> str:
+    if isinstance(dtype, pd.ArrowDtype):
+        return "ms" if pa.types.is_date64(dtype.pyarrow_dtype) else "D"
+    return str(dtype.unit) if isinstance(dtype, pd.DatetimeTZDtype) else np.datetime_data(dtype)[0]
+
+
+def _ticks(values: pd.Series) -> IntArray:
+    """Ticks since 1970 in UTC, in the column's unit; missing ones are 0."""
+    if isinstance(values.dtype, pd.ArrowDtype):
+        array = pa.array(values)
+        narrow = array.cast(pa.int32() if pa.types.is_date32(array.type) else pa.int64())
+        plain = narrow.fill_null(0).to_numpy(zero_copy_only=False)
+        return np.asarray(plain, dtype=np.int64)
+    utc = values.dt.tz_convert("UTC").dt.tz_localize(None) if values.dt.tz is not None else values
+    ticks = utc.to_numpy().astype(np.int64)
+    return np.where(values.isna().to_numpy(dtype=bool), 0, ticks)
+
+
+def _wall_ticks(values: pd.Series) -> tuple[IntArray, BoolArray]:
+    """Ticks of the known values by the clock on the column's wall, and which rows are known."""
+    known = values.notna().to_numpy(dtype=bool)
+    if isinstance(values.dtype, pd.DatetimeTZDtype):
+        values = values.dt.tz_localize(None)
+    return _ticks(values)[known], known
+
+
+def _series(wall: IntArray, missing: BoolArray, dtype: Any) -> pd.Series:
+    """Ticks by the clock on the wall as values of `dtype`."""
+    if not isinstance(dtype, pd.DatetimeTZDtype):
+        return _from_ticks(wall, missing, dtype)
+    naive = _from_ticks(wall, missing, np.dtype(f"datetime64[{dtype.unit}]"))
+    first = np.ones(len(wall), dtype=np.bool_)
+    local: pd.Series[Any] = naive.dt.tz_localize(
+        dtype.tz, ambiguous=first, nonexistent="shift_forward"
+    )
+    return local
+
+
+def _from_ticks(ticks: IntArray, missing: BoolArray, dtype: Any) -> pd.Series:
+    """Ticks since 1970 in UTC as values of `dtype`."""
+    if isinstance(dtype, pd.ArrowDtype):
+        narrow = pa.int32() if pa.types.is_date32(dtype.pyarrow_dtype) else pa.int64()
+        array = pa.array(ticks, narrow, mask=missing).view(dtype.pyarrow_dtype)
+        return pd.Series(pd.arrays.ArrowExtensionArray(array))
+    plain = np.where(missing, np.iinfo(np.int64).min, ticks).view(f"datetime64[{_unit(dtype)}]")
+    values: pd.Series[Any] = pd.Series(plain)
+    if isinstance(dtype, pd.DatetimeTZDtype):
+        values = values.dt.tz_localize("UTC").dt.tz_convert(dtype.tz)
+    return values

@@ -1,0 +1,108 @@
+"""The parts of a table codec as the codes of a network."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.encoding.column import UNKNOWN, IntArray, Part
+from models.nets.code_network import ROOT, CodeShape
+
+LARGEST = 1024
+"""A part of more values is split in two, so that no head grows with the vocabulary."""
+UNSEEN = -30.0
+"""Log probability at the start of what no training row has: never drawn in practice."""
+
+
+@dataclass(frozen=True)
+class CodeLayout:
+    """Which network codes stand for which parts.
+
+    A part of many values becomes two codes, the value divided by the root of the number of
+    values and the remainder, the second refining the first (a two-level softmax, Goodman 2001);
+    any other part is one code. `first[p]` is the first code of part p, `divisors[p]` is 0 where
+    it is one code.
+    """
+
+    parts: tuple[Part, ...]
+    shapes: tuple[CodeShape, ...]
+    first: tuple[int, ...]
+    divisors: tuple[int, ...]
+
+    @classmethod
+    def of(cls, parts: Sequence[Part]) -> "CodeLayout":
+        """The layout for parts whose `parent` counts over the whole table."""
+        shapes: list[CodeShape] = []
+        first: list[int] = []
+        divisors = [_divisor(part.cardinality) for part in parts]
+        for part, divisor in zip(parts, divisors, strict=True):
+            parent, nested = ROOT, False
+            if part.parent is not None:
+                parent = first[part.parent] + (divisors[part.parent] > 0)
+                nested = part.nested and divisors[part.parent] == 0
+            first.append(len(shapes))
+            if divisor:
+                shapes.append(CodeShape(math.ceil(part.cardinality / divisor), parent, nested))
+                shapes.append(CodeShape(divisor, first[-1], True))
+            else:
+                shapes.append(CodeShape(max(part.cardinality, 1), parent, nested))
+        return cls(tuple(parts), tuple(shapes), tuple(first), tuple(divisors))
+
+    def to_network(self, codes: IntArray) -> Tensor:
+        """Codes of parts `(rows, parts)` as int32 codes of the network `(rows, codes)`."""
+        columns = []
+        for part, divisor in enumerate(self.divisors):
+            values = codes[:, part]
+            if divisor:
+                known = values != UNKNOWN
+                columns += [np.where(known, values // divisor, UNKNOWN)]
+                columns += [np.where(known, values % divisor, UNKNOWN)]
+            else:
+                columns.append(values)
+        table = np.stack(columns, 1) if columns else np.empty((len(codes), 0))
+        return torch.from_numpy(table.astype(np.int32))
+
+    def from_network(self, codes: Tensor) -> IntArray:
+        """The inverse of `to_network`."""
+        return np.stack([self.value(codes, part).numpy() for part in range(len(self.parts))], 1)
+
+    def value(self, codes: Tensor, part: int) -> Tensor:
+        """The values `(rows,)` of one part in network codes `(rows, codes)`."""
+        code, divisor = self.first[part], self.divisors[part]
+        if not divisor:
+            return codes[:, code]
+        whole = codes[:, code] * divisor + codes[:, code + 1]
+        capped = whole.clamp_max(self.parts[part].cardinality - 1)
+        return torch.where(codes[:, code] >= 0, capped, UNKNOWN)
+
+    def applies(self, codes: Tensor, part: int) -> Tensor | None:
+        """In which rows a part is there, `(rows,)`; None where it always is."""
+        parent = self.parts[part].parent
+        if parent is None:
+            return None
+        return self.value(codes, parent) >= self.parts[part].applies_from
+
+    def log_shares(self, codes: Tensor, code: int) -> Tensor:
+        """Log shares of the values of one network code in training rows; see `start_at`."""
+        shape = self.shapes[code]
+        values = codes[:, code].long()
+        if not shape.nested:
+            return _log_shares(values, shape.cardinality, 1).squeeze(0)
+        groups = self.shapes[shape.parent].cardinality
+        keys = torch.where(values >= 0, codes[:, shape.parent] * shape.cardinality + values, -1)
+        return _log_shares(keys, shape.cardinality, groups)
+
+
+def _divisor(cardinality: int) -> int:
+    return math.ceil(math.sqrt(cardinality)) if cardinality > LARGEST else 0
+
+
+def _log_shares(keys: Tensor, size: int, groups: int) -> Tensor:
+    """Log shares within each group `(groups, size)`; UNSEEN where a key never occurs."""
+    counts = torch.bincount(keys[keys >= 0], minlength=size * groups).view(groups, size).float()
+    totals = counts.sum(1, keepdim=True)
+    shares = torch.where(counts > 0, (counts / totals.clamp_min(1)).log(), UNSEEN)
+    return torch.where(totals > 0, shares, -math.log(size))

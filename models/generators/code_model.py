@@ -1,0 +1,97 @@
+"""The any-order model of rows of codes: fitted on an int array, completes int arrays."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from models.base import ProgressCallback
+from models.encoding.column import IntArray, Part
+from models.generators.code_layout import CodeLayout
+from models.generators.drawing import CodeDrawing
+from models.generators.orders import draw_tasks
+from models.generators.sizes import Sizes
+from models.nets.code_network import CodeNetwork
+from models.training.loop import Objective, TrainingPlan, TrainingRecord, train
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+@dataclass
+class CodeModel:
+    """All conditional distributions of the codes of a row, in one network.
+
+    Codes are int64 `(rows, parts)`, UNKNOWN where not known or not applicable.
+    """
+
+    layout: CodeLayout
+    network: CodeNetwork
+    sizes: Sizes
+
+    @classmethod
+    def untrained(cls, parts: Sequence[Part], sizes: Sizes, *, seed: int = 0) -> Self:
+        """A model with random weights; torch's global random state is left as it was."""
+        layout = CodeLayout.of(parts)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            network = CodeNetwork(
+                layout.shapes,
+                width=sizes.width,
+                blocks=sizes.blocks,
+                hidden=sizes.width,
+                dropout=sizes.dropout,
+            )
+        return cls(layout, network.eval(), sizes)
+
+    def fit(
+        self,
+        codes: IntArray,
+        *,
+        seed: int,
+        max_seconds: float | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> TrainingRecord:
+        """Starts at the marginal distributions and learns the conditional ones."""
+        table = self.layout.to_network(codes)
+        for code in range(len(self.layout.shapes)):
+            self.network.start_at(code, self.layout.log_shares(table, code))
+        plan = TrainingPlan(
+            epochs=self.sizes.epochs,
+            batch_rows=self.sizes.batch_rows,
+            learning_rate=self.sizes.learning_rate,
+            max_seconds=max_seconds,
+        )
+        objective = Objective(step=lambda rows, random: self.loss(table[rows].long(), random),
+                              rows=len(table))  # fmt: skip
+        return train(self.network, objective, plan, seed=seed, progress=progress)
+
+    def loss(self, codes: Tensor, random: torch.Generator) -> Tensor:
+        """Minus the mean log likelihood of network codes `(rows, codes)`, in nats per code.
+
+        An unbiased estimate: each row is judged in one random order, cut at one random place.
+        """
+        known = codes >= 0
+        task = draw_tasks(known, self.layout.shapes, random)
+        observed = torch.where(task.observed, codes, -1)
+        losses = self.network.negative_log_likelihood(observed, codes)
+        return (losses * task.weights).sum() / known.sum().clamp_min(1)
+
+    def complete(self, codes: IntArray, random: np.random.Generator) -> IntArray:
+        """The codes with every unknown one that applies drawn, given the known ones."""
+        torch_random = torch.Generator().manual_seed(int(random.integers(2**63)))
+        drawing = CodeDrawing(self.network, self.layout)
+        drawn = drawing.complete(self.layout.to_network(codes), torch_random)
+        return self.layout.from_network(drawn)
+
+    def arrays(self) -> Arrays:
+        """The weights by name."""
+        return {name: value.numpy() for name, value in self.network.state_dict().items()}
+
+    def restore(self, arrays: Arrays) -> Self:
+        """Takes over stored weights."""
+        self.network.load_state_dict({name: torch.tensor(arrays[name]) for name in arrays})
+        return self

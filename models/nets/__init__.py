@@ -1,0 +1,1 @@
+"""Plain torch modules with keyword-only arguments; no training, no data frames."""

@@ -1,0 +1,90 @@
+"""Which models there are: names, where their code is, and what they can do."""
+
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from data_contracts.choice import ModelChoice
+from data_contracts.contract import Contract
+from data_contracts.errors import ModelError
+from models.base import Generator
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One model: where its class and its options are, what it learns and what it can do.
+
+    `model` and `options` are `module:name`, imported when the model is asked for and not before.
+    `kinds` are kinds of tables. `supports` are powers: `condition` (exact `given=`) or
+    `foreign_keys`.
+    """
+
+    model: str
+    options: str
+    kinds: frozenset[str]
+    supports: frozenset[str] = frozenset()
+
+
+REGISTRY: dict[str, Entry] = {
+    "any_order": Entry(
+        model="models.generators.any_order:AnyOrderGenerator",
+        options="models.generators.any_order:AnyOrderOptions",
+        kinds=frozenset({"table"}),
+        supports=frozenset({"condition"}),
+    ),
+    "independent": Entry(
+        model="models.generators.independent:IndependentGenerator",
+        options="models.generators.independent:IndependentOptions",
+        kinds=frozenset({"table"}),
+        supports=frozenset({"condition"}),
+    ),
+    "bootstrap": Entry(
+        model="models.generators.bootstrap:BootstrapGenerator",
+        options="models.generators.bootstrap:BootstrapOptions",
+        kinds=frozenset({"table"}),
+    ),
+}
+
+
+def resolve(choice: ModelChoice) -> Generator:
+    """An unfitted generator as chosen; ModelError for a name or an option that does not exist."""
+    entry = _entry(choice.name)
+    options_class = _imported(entry.options)
+    try:
+        options = options_class(**choice.options)
+    except ValidationError as error:
+        raise ModelError(_wrong_options(choice, options_class, error)) from None
+    generator: Generator = _imported(entry.model)(options)
+    return generator
+
+
+def load_generator(contract: Contract, folder: Path) -> Generator:
+    """The fitted generator that was saved in `folder`; ModelError when there is none."""
+    from models.generators.stored import read_settings
+
+    name = read_settings(folder).get("name")
+    loaded: Generator = _imported(_entry(str(name)).model).load(folder, contract)
+    return loaded
+
+
+def _entry(name: str) -> Entry:
+    if name not in REGISTRY:
+        known = ", ".join(sorted(REGISTRY))
+        raise ModelError(f"generator {name!r}: there is none of this name. Use one of {known}.")
+    return REGISTRY[name]
+
+
+def _imported(reference: str) -> Any:
+    module, name = reference.split(":")
+    return getattr(import_module(module), name)
+
+
+def _wrong_options(choice: ModelChoice, options_class: Any, error: ValidationError) -> str:
+    faults = "; ".join(
+        f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()
+    )
+    known = ", ".join(options_class.model_fields) or "none"
+    return f"generator {choice.name!r}: {faults}. Its options: {known}."

@@ -1,0 +1,1 @@
+"""The one training loop that every network of the house goes through."""
