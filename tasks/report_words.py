@@ -137,7 +137,7 @@ MEASURES: dict[str, Measure] = {
         "Near copies (G2)",
         "Among the synthetic rows closest to real ones: are they closer to training rows than "
         "to held-out rows?",
-        "lower", 0,
+        "lower", 0, 1,
         failing="The closest synthetic rows lie closer to training rows than to rows never seen.",
         remedy=_STOP_COPYING,
     ),
