@@ -57,7 +57,7 @@ class Stages:
     """Wall-clock seconds by stage of a run."""
 
     def __init__(self) -> None:
-        self.seconds: dict[str, float] = Field(default_factory=dict)
+        self.seconds: dict[str, float] = {}
 
     @contextlib.contextmanager
     def stage(self, name: str) -> Iterator[None]:
