@@ -49,6 +49,9 @@ def find_key(table: TableDraft) -> None:
         and column.values.get("role") != "target"
     ]
     named = [column for column in unique if looks_like_key(column.name)]
+    for column in table.columns.values():
+        if column.profile.distinct.overflowed and looks_like_key(column.name):
+            column.remarks.append("holds too many different values to see whether any repeats")
     numbered = [column for column in unique if _counts_rows(column)]
     coded = [column for column in unique if column.values.get("identifier_kind") == "key"]
     for column in numbered:

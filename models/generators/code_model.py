@@ -12,7 +12,7 @@ from torch import Tensor
 from models.base import ProgressCallback
 from models.encoding.column import IntArray, Part
 from models.generators.code_layout import CodeLayout
-from models.generators.drawing import CodeDrawing
+from models.generators.drawing import CodeDrawing, drawing_order
 from models.generators.orders import draw_tasks
 from models.generators.sizes import Sizes
 from models.nets.code_network import CodeNetwork
@@ -31,6 +31,10 @@ class CodeModel:
     layout: CodeLayout
     network: CodeNetwork
     sizes: Sizes
+
+    def __post_init__(self) -> None:
+        order = [code for code, _ in drawing_order(self.layout)]
+        self.usual = torch.tensor(order, dtype=torch.long).argsort()
 
     @classmethod
     def untrained(cls, parts: Sequence[Part], sizes: Sizes, *, seed: int = 0) -> Self:
@@ -70,15 +74,14 @@ class CodeModel:
         return train(self.network, objective, plan, seed=seed, progress=progress)
 
     def loss(self, codes: Tensor, random: torch.Generator) -> Tensor:
-        """Minus the mean log likelihood of network codes `(rows, codes)`, in nats per code.
+        """The mean of minus the log probabilities of network codes `(rows, codes)`, in nats.
 
-        An unbiased estimate: each row is judged in one random order, cut at one random place.
+        Each row is judged in one order, cut at one random place (see `draw_tasks`).
         """
-        known = codes >= 0
-        task = draw_tasks(known, self.layout.shapes, random)
+        task = draw_tasks(codes >= 0, self.layout.shapes, self.usual, random)
         observed = torch.where(task.observed, codes, -1)
         losses = self.network.negative_log_likelihood(observed, codes)
-        return (losses * task.weights).sum() / known.sum().clamp_min(1)
+        return (losses * task.wanted).sum() / task.wanted.sum().clamp_min(1)
 
     def complete(self, codes: IntArray, random: np.random.Generator) -> IntArray:
         """The codes with every unknown one that applies drawn, given the known ones."""
