@@ -18,7 +18,7 @@ from models.generators.stored import StoredModel, read_model, write_model
 
 
 class AnyOrderOptions(Record):
-    """Options of `any_order`; what is left out is chosen from the numbers of rows and codes."""
+    """Options of `any_order`; what is left out is chosen from the number of rows."""
 
     width: int | None = Field(default=None, ge=8, le=4096, description="Units of each layer.")
     blocks: int | None = Field(default=None, ge=0, le=32, description="Residual blocks.")
@@ -35,7 +35,7 @@ class AnyOrderOptions(Record):
     def sizes(self, chosen: Sizes) -> Sizes:
         """The sizes chosen by rule, with those replaced that the options name."""
         named = {name: getattr(self, name) for name in Sizes._fields}
-        return chosen._replace(**{name: value for name, value in named.items() if value})
+        return chosen._replace(**{name: value for name, value in named.items() if value is not None})
 
 
 class AnyOrderGenerator:
@@ -59,8 +59,7 @@ class AnyOrderGenerator:
         """Learns the one table of `data`; ModelError when there is none that it can learn."""
         table, frame = only_table(data, self.name)
         codec = TableCodec().fit(frame, table, units=unit_ids(table, frame))
-        values = sum(part.cardinality for part in codec.parts_)
-        sizes = self.options.sizes(choose_sizes(len(frame), len(codec.parts_), values))
+        sizes = self.options.sizes(choose_sizes(len(frame)))
         model = CodeModel.untrained(codec.parts_, sizes, seed=seed)
         self.training_ = model.fit(
             codec.encode(frame), seed=seed, max_seconds=self.options.max_seconds, progress=progress
