@@ -35,7 +35,8 @@ class AnyOrderOptions(Record):
     def sizes(self, chosen: Sizes) -> Sizes:
         """The sizes chosen by rule, with those replaced that the options name."""
         named = {name: getattr(self, name) for name in Sizes._fields}
-        return chosen._replace(**{name: value for name, value in named.items() if value is not None})
+        kept = {name: value for name, value in named.items() if value is not None}
+        return chosen._replace(**kept)
 
 
 class AnyOrderGenerator:
