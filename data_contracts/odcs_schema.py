@@ -67,6 +67,7 @@ def _short(message: str) -> str:
 
 def _add(error: ValidationError, faults: Faults) -> None:
     path = _path(error)
+    allowed: Any = error.validator_value
     if error.validator in ("required", "additionalProperties"):
         _add_keys(error, path, faults)
         return
@@ -74,7 +75,7 @@ def _add(error: ValidationError, faults: Faults) -> None:
     if error.validator == "type":
         remedy = _type_remedy(error)
     elif error.validator == "enum":
-        remedy = suggestion(error.instance, [str(word) for word in error.validator_value])
+        remedy = suggestion(error.instance, [str(word) for word in allowed])
     elif error.validator == "pattern":
         remedy = f"Must match {error.validator_value}."
     elif error.validator == "oneOf" and "quality[" in path:
@@ -86,13 +87,16 @@ def _add(error: ValidationError, faults: Faults) -> None:
 
 def _add_keys(error: ValidationError, path: str, faults: Faults) -> None:
     dot = f"{path}." if path else ""
+    needed: Any = error.validator_value
+    instance: Any = error.instance
+    schema: Any = error.schema
     if error.validator == "required":
-        for key in error.validator_value:
-            if key not in error.instance:
+        for key in needed:
+            if key not in instance:
                 faults.add(f"{dot}{key}", "missing", "Add it.")
         return
-    known = error.schema.get("properties", {})
-    for key in error.instance:
+    known = schema.get("properties", {})
+    for key in instance:
         if key not in known:
             faults.add(f"{dot}{key}", f"unknown key {key!r}", suggestion(key, known))
 

@@ -93,7 +93,8 @@ def _nullable_integer(name: str) -> str:
 
 def to_frame(table: pa.Table) -> pd.DataFrame:
     """Arrow to pandas without loss of type: nullable integers stay integers."""
-    return table.to_pandas(types_mapper=pandas_dtype)
+    frame: pd.DataFrame = table.to_pandas(types_mapper=pandas_dtype)
+    return frame
 
 
 def to_series(values: pa.Array) -> pd.Series:

@@ -280,7 +280,6 @@ def _check(contract: Path, store: str) -> dict[str, Any]:
 
 def _compare(old: Path, new: Path) -> None:
     from data_contracts.compatibility import breaking_changes
-
     from data_contracts.loading import load_contract
 
     changes = breaking_changes(load_contract(old), load_contract(new))

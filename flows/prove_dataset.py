@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from prefect import flow, tags
-from tasks.ingest import ingest_table
-from tasks.validate import validate_part
 
 from tasks.announce import announce_proof
+from tasks.ingest import ingest_table
 from tasks.prove import Ingest, Taken, commit_ingest, find_ingest, planned_intakes, prove_rules
 from tasks.run import Run, agree
 from tasks.storage import Store
+from tasks.validate import validate_part
 
 
 @flow(name="prove-dataset", flow_run_name="prove {contract}")

@@ -104,7 +104,7 @@ def _fit_table(run: Run, ingest: Ingest, name: str, draft: str) -> int:
     store, table = run.open_store(), run.contract.table(name)
     rows = Split(store, run.contract, table, ingest.path).training(MAX_TRAINING_ROWS)
     data = Dataset(run.contract, {name: to_frame(rows)})
-    count = rows.num_rows
+    count: int = rows.num_rows
     del rows
     with ProgressReporter(f"fit {name}") as progress:
         generator = resolve(run.contract.generator).fit(

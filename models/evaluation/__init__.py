@@ -1,0 +1,1 @@
+"""The figures that judge a synthetic table: fidelity, detection, utility and copies."""

@@ -1,0 +1,148 @@
+"""Did the generator copy training rows? The gate's exact and tail tests, and the distance alarm."""
+
+import numpy as np
+
+from data_contracts.report import Finding, State
+from models.evaluation.coded import CodedTable
+from models.evaluation.copy_controls import Controls, Leak, run_controls
+from models.evaluation.copy_votes import CopyTest
+from models.evaluation.distance_share import distance_share
+from models.evaluation.intervals import holm
+from models.evaluation.real_pool import RealPool, Votes
+from models.evaluation.verdicts import sentences
+
+# Of ten training units at least one must have a row of its own, else there is nothing to copy.
+FEWEST_OWN = 0.1
+BANDS = (0, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000)
+P_VALUE_BANDS = (0.0001, 0.001, 0.01, 0.1)
+# A false alarm of the control of fresh rows must mean that something is wrong, not bad luck.
+BROKEN_LEVEL = 1e-4
+
+
+def evaluate_copies(coded: CodedTable) -> tuple[Finding, ...]:
+    """`exact_copies` (G1), `tail_copies` (G2) and the alarm `dcr_share`.
+
+    G1 and G2 refuse by one-sided p-values, Holm over the two at the contract's alpha. They pass
+    only if leaks that were planted in the same run were caught; if none was, not even one row in
+    ten, they are inconclusive: too few held-out rows. Where hardly any training unit has a row of
+    its own there is nothing to copy, and they don't judge. Figures are bands: published exact
+    distances and counts let outliers be rebuilt (Ganev and De Cristofaro 2023).
+    """
+    if min(coded.rows.values()) == 0 or not coded.columns:
+        return _nothing_to_compare(coded)
+    alpha = coded.bars.alpha
+    test = CopyTest.of(coded, alpha / 2)
+    p_values = [test.exact_p_value(), test.tail_p_value()]
+    controls = run_controls(test)
+    exact, tail = holm(p_values, alpha)
+    return (
+        _exact_finding(test, controls, p_values[0], refused=exact),
+        _tail_finding(test, controls, p_values[1], refused=tail),
+        distance_share(coded, test.space),
+    )
+
+
+def _exact_finding(test: CopyTest, controls: Controls, p_value: float, *, refused: bool) -> Finding:
+    pool, votes = test.pool, test.exact_votes()
+    leaks = (controls.verbatim, controls.isolated_verbatim)
+    state, reason = _judged(pool, leaks, controls.fresh_exact, refused=refused)
+    expected = votes.holdout * pool.chance / max(1 - pool.chance, 1e-12)
+    compared = (
+        f"Training rows found among {test.exact.size:,} synthetic rows, beside what held-out rows "
+        f"lead to expect; counts are bands. {_size(pool)}"
+    )
+    return Finding(
+        name="exact_copies",
+        group="copies",
+        value=_band(votes.training),
+        reference=_band(expected),
+        reference_name="from held-out rows",
+        unit="rows",
+        state=state,
+        table=test.coded.table.name,
+        detail=sentences((reason, compared, _p_band(p_value), _power(leaks))),
+    )
+
+
+def _tail_finding(test: CopyTest, controls: Controls, p_value: float, *, refused: bool) -> Finding:
+    pool = test.pool
+    leaks = (controls.noisy, controls.isolated_noisy)
+    state, reason = _judged(pool, leaks, controls.fresh_tail, refused=refused)
+    longest: Votes = test.tail_votes()[-1]
+    share = longest.training / longest.total if longest.total else None
+    compared = (
+        f"Share of training rows among the real rows nearest to the closest of "
+        f"{test.queries.size:,} synthetic rows, to the nearest 5 %. {_size(pool)}"
+    )
+    return Finding(
+        name="tail_copies",
+        group="copies",
+        value=None if share is None else round(20 * share) / 20,
+        reference=round(pool.chance, 3),
+        reference_name="chance",
+        state=state,
+        table=test.coded.table.name,
+        detail=sentences((reason, compared, _p_band(p_value), _power(leaks))),
+    )
+
+
+def _judged(
+    pool: RealPool, leaks: tuple[Leak | None, ...], fresh: float, *, refused: bool
+) -> tuple[State, str]:
+    if refused:
+        return "refuse", "More training rows than chance explains."
+    if fresh <= BROKEN_LEVEL:
+        return "refuse", (
+            "The test fails its own control: it refuses held-out real rows. Training and holdout "
+            "share rows or units; check the contract's unit of privacy."
+        )
+    if all(leak is not None for leak in leaks):
+        return "pass", ""
+    own = pool.trained[np.unique(pool.owners[pool.owners >= 0])].sum() / max(pool.trained.sum(), 1)
+    if own < FEWEST_OWN:
+        return "info", "Hardly any training row differs from all other real rows: none to copy."
+    return "inconclusive", (
+        "Too few rows to judge: a planted leak of one row in ten was not caught. "
+        "Hold out more rows."
+    )
+
+
+def _size(pool: RealPool) -> str:
+    training = int(pool.trained.sum())
+    return f"{training:,} training and {pool.trained.size - training:,} held-out units."
+
+
+def _power(leaks: tuple[Leak | None, ...]) -> str:
+    anyone, isolated = leaks
+    told = []
+    if anyone is not None:
+        told.append(f"{anyone.text} (any rows)")
+    if isolated is not None:
+        told.append(f"{isolated.text} (the most isolated rows)")
+    return f"Planted leaks were caught from {' and '.join(told)} on." if told else ""
+
+
+def _p_band(p_value: float) -> str:
+    above = [edge for edge in P_VALUE_BANDS if p_value < edge]
+    return f"p below {above[0]:g}." if above else f"p at least {P_VALUE_BANDS[-1]:g}."
+
+
+def _band(count: float) -> float:
+    """The smallest band edge that is not below the count."""
+    return float(next((edge for edge in BANDS if count <= edge), BANDS[-1]))
+
+
+def _nothing_to_compare(coded: CodedTable) -> tuple[Finding, ...]:
+    empty = min(coded.rows.values()) == 0
+    detail = "A side has no rows." if empty else "Every column is an identifier: none to compare."
+    return tuple(
+        Finding(
+            name=name,
+            group="copies",
+            value=None,
+            state="inconclusive" if empty and name != "dcr_share" else "info",
+            table=coded.table.name,
+            detail=detail,
+        )
+        for name in ("exact_copies", "tail_copies", "dcr_share")
+    )

@@ -1,0 +1,151 @@
+"""Controls of the copy tests, in the same run: planted leaks must be caught, real rows must pass.
+
+What is planted are training rows that no other unit shares: verbatim, with noise, and the same for
+the most isolated of them, in the place of synthetic rows. From the hardest leak to the easiest, the
+first that is caught says what the tests can see in this table; where none is caught, nothing is.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from models.evaluation.coded import IntArray
+from models.evaluation.copy_votes import CopyTest
+from models.evaluation.intervals import FloatArray
+from models.evaluation.mixed_space import MixedRows
+from models.evaluation.real_pool import NOBODY
+
+ISOLATION_ROWS = 4_000
+
+
+class Leak(NamedTuple):
+    """A share of synthetic rows that copy training rows, and the noise on the copies.
+
+    `noise` is the standard deviation of a number's shift in ranks, `flips` the share of categories
+    that are drawn anew.
+    """
+
+    share: float
+    noise: float = 0.0
+    flips: float = 0.0
+
+    @property
+    def text(self) -> str:
+        """The leak in words, without a full stop."""
+        if self.noise == 0:
+            return f"{100 * self.share:g} % verbatim"
+        flipped = f" and {100 * self.flips:g} % of categories redrawn" if self.flips else ""
+        return f"{100 * self.share:g} % moved by {100 * self.noise:g} % of ranks{flipped}"
+
+
+VERBATIM = tuple(Leak(share) for share in (0.002, 0.005, 0.01, 0.02, 0.05, 0.1))
+NOISY = (
+    Leak(0.01, 0.03, 0.05), Leak(0.01, 0.01), Leak(0.01, 0.003), Leak(0.02, 0.003),
+    Leak(0.05, 0.003), Leak(0.1, 0.003), Leak(0.1, 0.0003),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Controls:
+    """What the tests can see in this table: the hardest leak of each kind that was caught.
+
+    None where no leak was caught, not even of one row in ten. `fresh_exact` and `fresh_tail` are
+    the p-values of held-out rows in the place of synthetic ones.
+    """
+
+    verbatim: Leak | None
+    isolated_verbatim: Leak | None
+    noisy: Leak | None
+    isolated_noisy: Leak | None
+    fresh_exact: float
+    fresh_tail: float
+
+
+def run_controls(test: CopyTest) -> Controls:
+    """Plants leaks of every kind until one is caught, and tests held-out rows as synthetic ones."""
+    random = test.coded.random(44)
+    own = random.permutation(_own_rows(test))
+    lonely = _most_isolated(test, own)
+    fresh = test.with_held_out_rows()
+    return Controls(
+        verbatim=_first_caught_verbatim(test, own, random),
+        isolated_verbatim=_first_caught_verbatim(test, lonely, random),
+        noisy=_first_caught_noisy(test, own, random),
+        isolated_noisy=_first_caught_noisy(test, lonely, random),
+        fresh_exact=fresh.exact_p_value(),
+        fresh_tail=fresh.tail_p_value(),
+    )
+
+
+def _own_rows(test: CopyTest) -> IntArray:
+    """Positions in the pool of one row for each training unit that has a row of its own."""
+    pool = test.pool
+    own = np.flatnonzero(pool.trained[pool.units] & (pool.owners[pool.exact] != NOBODY))
+    _, first = np.unique(pool.units[own], return_index=True)
+    return own[first].astype(np.int64)
+
+
+def _most_isolated(test: CopyTest, own: IntArray) -> IntArray:
+    """The own rows, or a sample of 4,000, from the most to the least isolated.
+
+    Each row lies in one part of the pool itself; the nearest row in any other part is what counts.
+    """
+    sample = own[:ISOLATION_ROWS]
+    if sample.size == 0:
+        return sample
+    parts = np.sort(test.space.nearest(test.pool.rows.take(sample), test.pool.rows).parts, axis=1)
+    return sample[np.argsort(-parts[:, 1], kind="stable")]
+
+
+def _first_caught_verbatim(
+    test: CopyTest, rows: IntArray, random: np.random.Generator
+) -> Leak | None:
+    for leak in VERBATIM:
+        count = round(leak.share * test.exact.size)
+        if 0 < count <= rows.size:
+            planted = test.with_exact(test.pool.exact[rows[:count]], random)
+            if planted.exact_p_value() <= test.level:
+                return leak
+    return None
+
+
+def _first_caught_noisy(test: CopyTest, rows: IntArray, random: np.random.Generator) -> Leak | None:
+    for leak in NOISY:
+        count = round(leak.share * test.queries.size)
+        if 0 < count <= rows.size:
+            copies = _with_noise(test, rows[:count], leak, random)
+            found = test.space.nearest(copies, test.pool.rows)
+            if test.with_nearest(found, random).tail_p_value() <= test.level:
+                return leak
+    return None
+
+
+def _with_noise(
+    test: CopyTest, rows: IntArray, leak: Leak, random: np.random.Generator
+) -> MixedRows:
+    """Copies whose numbers moved to training values nearby, and some of whose categories changed.
+
+    A number moves by ranks to a value that occurs, as a generator's would: a value that most rows
+    share mostly stays.
+    """
+    source, training = test.pool.rows.take(rows), test.space.rows["training"]
+    numbers = np.empty_like(source.numbers)
+    for at in range(numbers.shape[1]):
+        numbers[:, at] = _shifted(source.numbers[:, at], training.numbers[:, at], leak, random)
+    codes = source.codes.copy()
+    for at in range(codes.shape[1]):
+        anew = random.choice(training.codes[:, at], len(codes))
+        codes[:, at] = np.where(random.random(len(codes)) < leak.flips, anew, codes[:, at])
+    return MixedRows(numbers, codes)
+
+
+def _shifted(
+    values: FloatArray, training: FloatArray, leak: Leak, random: np.random.Generator
+) -> FloatArray:
+    ordered = np.sort(training)
+    first = np.searchsorted(ordered, values, side="left")
+    count = np.searchsorted(ordered, values, side="right") - first
+    place = first + random.random(values.size) * count
+    moved = place + random.normal(0.0, leak.noise * ordered.size, values.size)
+    return ordered[np.clip(moved, 0, ordered.size - 1).astype(np.int64)]

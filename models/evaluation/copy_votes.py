@@ -1,0 +1,119 @@
+"""The two copy tests themselves: exact repeats (G1) and the tail of closest rows (G2)."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from models.evaluation.coded import CodedTable, IntArray, Side, draw
+from models.evaluation.mixed_space import MixedRows, MixedSpace, Nearest
+from models.evaluation.real_pool import NOBODY, RealPool, Votes
+from models.evaluation.row_codes import exact_codes
+
+MOST_QUERIES = 20_000
+MOST_PRODUCTS = 4e11
+MOST_COORDINATES = 2e7
+TAILS = (0.001, 0.005)
+LEVELS_OF_TAILS = (1.5, 3.5)
+
+
+@dataclass(frozen=True)
+class CopyTest:
+    """A pool of real rows, and synthetic rows with their codes and nearest real rows.
+
+    `exact` are the codes of all synthetic rows, `nearest` belongs to the rows at `queries`.
+    `level` is the p-value below which one test alone refuses.
+    """
+
+    coded: CodedTable
+    space: MixedSpace
+    codes: dict[Side, IntArray]
+    pool: RealPool
+    exact: IntArray
+    queries: IntArray
+    nearest: Nearest
+    level: float
+
+    @classmethod
+    def of(cls, coded: CodedTable, level: float) -> "CopyTest":
+        """Compares the table's synthetic rows, or a seeded sample of them, with all real rows."""
+        space, codes = MixedSpace.of(coded), exact_codes(coded)
+        pool = RealPool.of(coded, codes, space.rows)
+        queries = draw(len(codes["synthetic"]), _most_queries(space, pool), coded.random(42))
+        nearest = space.nearest(space.rows["synthetic"].take(queries), pool.rows)
+        return cls(coded, space, codes, pool, codes["synthetic"], queries, nearest, level)
+
+    def exact_votes(self) -> Votes:
+        """G1: units whose very own row occurs among the synthetic rows."""
+        return self.pool.exact_votes(self.exact)
+
+    def exact_p_value(self) -> float:
+        """G1: how likely as many training units are if nothing was copied."""
+        return self.pool.p_value(self.exact_votes())
+
+    def tail_votes(self) -> list[Votes]:
+        """G2: units nearest to the closest 0.1 % and 0.5 % of the synthetic rows.
+
+        Closeness is the distance to the nearest real row divided by the local scale, so that a
+        copy of an isolated row counts as closer than an ordinary row in a crowd. A tail is never
+        shorter than it must be to refuse anything, however few rows there are.
+        """
+        units = self.pool.nearest_units(self.nearest)
+        closest = _by_closeness(self.nearest)
+        closest = closest[units[closest] != NOBODY]
+        return [self.pool.count_tail(units, closest[:length]) for length in self._tail_lengths()]
+
+    def tail_p_value(self) -> float:
+        """G2: the smaller p-value of the two tails, doubled (Bonferroni)."""
+        return min(1.0, len(TAILS) * min(self.pool.p_value(votes) for votes in self.tail_votes()))
+
+    def _tail_lengths(self) -> list[int]:
+        chance = min(max(self.pool.chance, 0.01), 0.9999)
+        needed = np.log(self.level / len(TAILS)) / np.log(chance)
+        return [
+            max(round(share * self.queries.size), int(np.ceil(times * needed)))
+            for share, times in zip(TAILS, LEVELS_OF_TAILS, strict=True)
+        ]
+
+    def with_exact(self, planted: IntArray, random: np.random.Generator) -> "CopyTest":
+        """The same test with some synthetic rows, drawn at random, replaced by exact codes."""
+        exact = self.exact.copy()
+        exact[random.choice(exact.size, planted.size, replace=False)] = planted
+        return replace(self, exact=exact)
+
+    def with_nearest(self, planted: Nearest, random: np.random.Generator) -> "CopyTest":
+        """The same test with the neighbours of some synthetic rows replaced by planted ones."""
+        places = random.choice(self.queries.size, planted.key.size, replace=False)
+        squared, key = self.nearest.squared.copy(), self.nearest.key.copy()
+        parts = self.nearest.parts.copy()
+        squared[places], key[places], parts[places] = planted.squared, planted.key, planted.parts
+        return replace(self, nearest=Nearest(squared, key, parts))
+
+    def with_held_out_rows(self) -> "CopyTest":
+        """Held-out rows in the place of synthetic ones: half of the holdout against all others."""
+        units = self.coded.units["holdout"]
+        distinct = np.unique(units)
+        random = self.coded.random(43)
+        standing_in = random.permutation(distinct)[: distinct.size // 2]
+        stand_ins = np.isin(units, standing_in)
+        kept = np.concatenate([np.ones(self.coded.rows["training"], dtype=bool), ~stand_ins])
+        pool = RealPool.of(self.coded, self.codes, self.space.rows, kept)
+        places = np.flatnonzero(stand_ins).astype(np.int64)
+        queries = places[draw(places.size, self.queries.size, random)]
+        rows: MixedRows = self.space.rows["holdout"].take(queries)
+        exact = self.codes["holdout"][places]
+        nearest = self.space.nearest(rows, pool.rows)
+        return replace(self, pool=pool, exact=exact, queries=queries, nearest=nearest)
+
+
+def _most_queries(space: MixedSpace, pool: RealPool) -> int:
+    """As many rows as bounded time and memory allow."""
+    products = MOST_PRODUCTS / (len(pool.rows) * space.width)
+    return int(max(min(MOST_QUERIES, products, MOST_COORDINATES / space.width), 100))
+
+
+def _by_closeness(nearest: Nearest) -> IntArray:
+    """Query positions from closest to furthest; among equals, the more isolated place first."""
+    scale = np.median(nearest.parts, axis=1)
+    known = np.isfinite(scale) & (scale > 0)
+    closeness = np.where(known, nearest.squared / np.where(known, scale, 1.0), 1.0)
+    return np.lexsort((-np.where(known, scale, 0.0), closeness)).astype(np.int64)

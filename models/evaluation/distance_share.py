@@ -1,0 +1,68 @@
+"""The alarm `dcr_share`: are synthetic rows nearer to training rows than to held-out ones?"""
+
+import numpy as np
+
+from data_contracts.report import Finding
+from models.evaluation.coded import CodedTable, IntArray, draw
+from models.evaluation.intervals import TAIL_95, FloatArray
+from models.evaluation.mixed_space import MixedSpace
+
+MOST_QUERIES = 10_000
+MOST_REAL = 20_000
+MOST_PRODUCTS = 2e11
+# Every model that learns leans a little towards its training rows; only a plain lean refuses.
+REFUSED_FROM = 0.55
+
+
+def distance_share(coded: CodedTable, space: MixedSpace) -> Finding:
+    """Share of synthetic rows closer to training than to an equally large sample of the holdout.
+
+    Ties count half; 0.5 is the goal. It may refuse, from .55 on, but never passes: it misses a
+    verbatim leak of 1 % (Yao et al. 2025). The interval clusters synthetic rows by the real row
+    that is nearest to them, for those rows are the sample that decides. Rounded to .005.
+    """
+    training, holdout = _equal_samples(coded)
+    most = MOST_PRODUCTS / ((training.size + holdout.size) * space.width)
+    queries = draw(coded.rows["synthetic"], int(max(min(MOST_QUERIES, most), 100)),
+                   coded.random(51))  # fmt: skip
+    asked = space.rows["synthetic"].take(queries)
+    to_training = space.nearest(asked, space.rows["training"].take(training))
+    to_holdout = space.nearest(asked, space.rows["holdout"].take(holdout))
+    lean = np.sign(to_holdout.squared - to_training.squared) / 2
+    nearest = np.where(lean > 0, to_training.key, to_holdout.key + training.size)
+    share = 0.5 + float(lean.mean())
+    half = TAIL_95 * _deviation(lean, nearest)
+    low, high = max(share - half, 0.0), min(share + half, 1.0)
+    return Finding(
+        name="dcr_share",
+        group="copies",
+        value=round(200 * share) / 200,
+        low=float(np.floor(200 * low) / 200),
+        high=float(np.ceil(200 * high) / 200),
+        reference=0.5,
+        reference_name="the goal",
+        bar=REFUSED_FROM,
+        state="refuse" if low > REFUSED_FROM else "info",
+        table=coded.table.name,
+        detail=f"{queries.size:,} synthetic rows against {training.size:,} training and "
+        f"{holdout.size:,} held-out rows. An alarm only: no evidence of safety.",
+    )
+
+
+def _equal_samples(coded: CodedTable) -> tuple[IntArray, IntArray]:
+    """Rows of equally many units of both sides, in random order."""
+    random = coded.random(50)
+    units = {side: np.unique(coded.units[side]) for side in ("training", "holdout")}
+    count = min(len(found) for found in units.values())
+    rows = []
+    for side in ("training", "holdout"):
+        chosen = random.choice(units[side], count, replace=False)
+        own = random.permutation(np.flatnonzero(np.isin(coded.units[side], chosen)))
+        rows.append(own[:MOST_REAL].astype(np.int64))
+    return rows[0], rows[1]
+
+
+def _deviation(lean: FloatArray, nearest: IntArray) -> float:
+    """Standard deviation of the mean lean, each real row's followers as one observation."""
+    by_row = np.bincount(nearest, lean)
+    return float(np.sqrt((by_row**2).sum()) / lean.size)

@@ -1,0 +1,206 @@
+"""Do models trained on synthetic rows work on real ones? Train real or synthetic, test on holdout.
+
+`trtr`: trained on real rows, tested on held-out real rows; `tstr`: trained on synthetic rows,
+tested on the same; `trts`: trained on real rows, tested on synthetic ones (Esteban, Hyland, Ratsch 2017).
+Identifier columns are left out of the features.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from data_contracts.report import Finding, State
+from models.evaluation.coded import CodedTable, Side
+from models.evaluation.intervals import FloatArray, Interval, around, row_weights, wilson
+from models.evaluation.predictors import Task, class_model, number_model, prediction_task
+from models.evaluation.ranking import RankedScores
+from models.evaluation.verdicts import FEWEST_ROWS, against_bar, too_few
+
+REPLICATES = 200
+FEWEST_UNITS = 10
+
+TRAINED_ON: tuple[tuple[str, Side], ...] = (("trtr", "training"), ("tstr", "synthetic"))
+
+
+@dataclass(frozen=True)
+class _Scores:
+    """A score and its bootstrap replicates, paired between models tested on the same rows."""
+
+    value: float
+    replicates: FloatArray
+
+
+def evaluate_utility(coded: CodedTable) -> tuple[Finding, ...]:
+    """`trtr`, `tstr`, `trts` and `utility_gap` for the contract's target, with what explains them.
+
+    Classes: ROC AUC of the class that is rarest in the training rows, then precision and recall of
+    every class with Wilson intervals (undefined without a prediction or a member). Numbers: R2
+    for the scores and the gap, beside RMSE and MAE. Intervals by a paired bootstrap over
+    holdout rows. Only the gap is judged.
+    """
+    target = next((column for column in coded.columns if column.column.role == "target"), None)
+    if target is None:
+        return (_undefined(coded, "info", "The contract names no target column."),)
+    if len(coded.columns) < 2:
+        return (_undefined(coded, "info", "There is no column to predict the target from."),)
+    task = prediction_task(coded, target)
+    rows = {side: outcomes.size for side, outcomes in task.outcomes.items()}
+    if min(rows.values()) < FEWEST_ROWS:
+        detail = f"{too_few(rows)} Rows without a target are left out."
+        return (_undefined(coded, "inconclusive", detail),)
+    if np.unique(task.outcomes["training"]).size < 2:
+        return (_undefined(coded, "info", "The target has one value in the training rows."),)
+    judge = _judge_classes if task.classes is not None else _judge_numbers
+    return judge(coded, task)
+
+
+# Classes
+
+
+def _judge_classes(coded: CodedTable, task: Task) -> tuple[Finding, ...]:
+    positive = task.outcomes["holdout"] == task.rarest
+    if positive.all() or not positive.any():
+        detail = "The rarest class of the training rows is all or none of the holdout."
+        return (_undefined(coded, "inconclusive", detail),)
+    seed = int(coded.random(31).integers(2**31))
+    weights = row_weights(positive.size, REPLICATES, coded.random(32))
+    scores, details = {}, []
+    for name, side in TRAINED_ON:
+        model = class_model(task, side, seed)
+        probabilities = model(task.features["holdout"])
+        scores[name] = _area(probabilities[:, task.rarest], positive, weights)
+        details += _class_findings(coded, task, name, probabilities)
+        made = task.outcomes["synthetic"] == task.rarest
+        if side == "training" and made.any() and not made.all():
+            own = row_weights(made.size, 50, coded.random(33))
+            scores["trts"] = _area(model(task.features["synthetic"])[:, task.rarest], made, own)
+    what = (
+        f"ROC AUC of the rarest class of {task.target!r}: {int(positive.sum()):,} of "
+        f"{positive.size:,} holdout rows."
+    )
+    return (*_scored(coded, scores, what), *details)
+
+
+def _area(scores: FloatArray, positive: npt.NDArray[np.bool_], weights: FloatArray) -> _Scores:
+    ranked = RankedScores.of(scores, positive)
+    areas = np.array([ranked.area(row) for row in weights])
+    return _Scores(float(areas[0]), areas[1:])
+
+
+def _class_findings(
+    coded: CodedTable, task: Task, name: str, probabilities: FloatArray
+) -> list[Finding]:
+    """Precision and recall of each class on the holdout; undefined where there is nothing."""
+    truth = task.outcomes["holdout"].astype(np.int64)
+    predicted = probabilities.argmax(axis=1)
+    findings = []
+    for label, text in enumerate(task.classes or ()):
+        shown = repr(text) if task.members(label) >= FEWEST_UNITS else "(rare)"
+        right = int(np.sum((predicted == label) & (truth == label)))
+        for figure, trials in (("precision", predicted == label), ("recall", truth == label)):
+            what = f"Class {shown} of {task.target!r}"
+            findings.append(_share(coded, f"{name}_{figure}", (right, int(trials.sum())), what))
+    return findings
+
+
+def _share(coded: CodedTable, name: str, hits: tuple[int, int], what: str) -> Finding:
+    right, total = hits
+    interval = wilson(right, total) if total else None
+    return Finding(
+        name=name,
+        group="utility",
+        value=right / total if total else None,
+        low=interval.low if interval else None,
+        high=interval.high if interval else None,
+        table=coded.table.name,
+        detail=f"{what}: {right:,} of {total:,}." if total else f"{what}: undefined, none.",
+    )
+
+
+# Numbers
+
+
+def _judge_numbers(coded: CodedTable, task: Task) -> tuple[Finding, ...]:
+    seed = int(coded.random(31).integers(2**31))
+    truth = task.outcomes["holdout"]
+    if truth.std() == 0:
+        return (_undefined(coded, "inconclusive", "The holdout's target is constant."),)
+    weights = row_weights(truth.size, REPLICATES, coded.random(32))
+    scores, details = {}, []
+    for name, side in TRAINED_ON:
+        model = number_model(task, side, seed)
+        misses = truth - model(task.features["holdout"])
+        scores[name] = _explained(truth, misses, weights)
+        details.append(_spread(coded, f"{name}_rmse", np.sqrt(_means(weights, misses**2))))
+        details.append(_spread(coded, f"{name}_mae", _means(weights, np.abs(misses))))
+        made = task.outcomes["synthetic"]
+        if side == "training" and made.std() > 0:
+            own = row_weights(made.size, 50, coded.random(33))
+            scores["trts"] = _explained(made, made - model(task.features["synthetic"]), own)
+    what = f"R2 of {task.target!r} on {truth.size:,} holdout rows; the gap is a difference of R2."
+    return (*_scored(coded, scores, what), *details)
+
+
+def _means(weights: FloatArray, values: FloatArray) -> FloatArray:
+    return np.asarray(weights @ values / weights.sum(axis=1), dtype=np.float64)
+
+
+def _explained(truth: FloatArray, misses: FloatArray, weights: FloatArray) -> _Scores:
+    """R2 for each row of weights; NaN where the weighted target is constant."""
+    centred = truth - truth.mean()
+    variance = _means(weights, centred**2) - _means(weights, centred) ** 2
+    share = 1 - _means(weights, misses**2) / np.where(variance > 0, variance, np.nan)
+    return _Scores(float(share[0]), share[1:])
+
+
+def _spread(coded: CodedTable, name: str, figures: FloatArray) -> Finding:
+    interval = around(float(figures[0]), figures[1:])
+    return _finding(coded, name, float(figures[0]), interval)
+
+
+# Findings
+
+
+def _scored(coded: CodedTable, scores: dict[str, _Scores], what: str) -> tuple[Finding, ...]:
+    real, made = scores["trtr"], scores["tstr"]
+    gap = real.value - made.value
+    interval = around(gap, real.replicates - made.replicates, lowest=-np.inf)
+    bar = coded.bars.utility_gap
+    told = {name: _told(coded, name, score) for name, score in scores.items()}
+    against_real = {"reference": real.value, "reference_name": "trtr", "detail": what}
+    told["trtr"] = told["trtr"].model_copy(update={"detail": what})
+    told["tstr"] = told["tstr"].model_copy(update=against_real)
+    judged = _finding(coded, "utility_gap", gap, interval).model_copy(
+        update={"bar": bar, "state": against_bar(gap, interval, bar), "detail": what}
+    )
+    others = [finding for name, finding in told.items() if name not in ("trtr", "tstr")]
+    return told["trtr"], told["tstr"], judged, *others
+
+
+def _told(coded: CodedTable, name: str, score: _Scores) -> Finding:
+    interval = around(score.value, score.replicates, lowest=-np.inf, highest=1.0)
+    return _finding(coded, name, score.value, interval)
+
+
+def _finding(coded: CodedTable, name: str, value: float, interval: Interval) -> Finding:
+    return Finding(
+        name=name,
+        group="utility",
+        value=value,
+        low=interval.low,
+        high=interval.high,
+        table=coded.table.name,
+    )
+
+
+def _undefined(coded: CodedTable, state: State, detail: str) -> Finding:
+    return Finding(
+        name="utility_gap",
+        group="utility",
+        value=None,
+        bar=coded.bars.utility_gap if state == "inconclusive" else None,
+        state=state,
+        table=coded.table.name,
+        detail=detail,
+    )
