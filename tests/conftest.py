@@ -33,7 +33,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "PREFECT_HOME": str(home),
         "PREFECT_API_URL": url,
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_LOGGING_LEVEL": "WARNING",
         "DO_NOT_TRACK": "1",
         "UNDERSTUDY_ROOT": str(ROOT),
         "PATH": f"{SCRIPTS}:{os.environ['PATH']}",

@@ -1,7 +1,8 @@
 """Do models trained on synthetic rows work on real ones? Train real or synthetic, test on holdout.
 
 `trtr`: trained on real rows, tested on held-out real rows; `tstr`: trained on synthetic rows,
-tested on the same; `trts`: trained on real rows, tested on synthetic ones (Esteban, Hyland, Ratsch 2017).
+tested on the same; `trts`: trained on real rows, tested on synthetic ones (Esteban, Hyland, Ratsch
+2017).
 Identifier columns are left out of the features.
 """
 
