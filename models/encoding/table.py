@@ -43,11 +43,12 @@ class TableCodec:
 
     `parts_` are the codes of all columns, in the table's order, `parent` counting over all of
     them; `columns_` says which of them belong to which column. Identifiers and columns of one
-    value have none.
+    value have none; `issued_` names the identifiers.
     """
 
     parts_: tuple[Part, ...]
     columns_: dict[str, range]
+    issued_: tuple[str, ...]
 
     def fit(self, frame: pd.DataFrame, table: Table, units: IntArray | None = None) -> Self:
         """Learns every column of `frame`; `units` (rows,) says whose each row is."""
@@ -139,6 +140,9 @@ class TableCodec:
                 parts.append(replace(part, parent=above))
             self.columns_[name] = range(first, len(parts))
         self.parts_ = tuple(parts)
+        self.issued_ = tuple(
+            name for name, codec in self.codecs_.items() if isinstance(codec, IdentifierCodec)
+        )
 
     def _given_columns(self, given: Given, rows: int) -> Iterator[tuple[str, pd.Series]]:
         """Each given column in its exact type; one value is one for all rows."""

@@ -10,8 +10,9 @@ from data_contracts.contract import Table
 from data_contracts.dataset import Dataset
 from data_contracts.errors import ModelError
 from models.base import Given
-from models.encoding.column import IntArray
+from models.encoding.column import UNKNOWN, IntArray
 from models.encoding.table import TableCodec
+from models.generators.kept_rules import keep_rules
 
 MOST_CODES = 2**24
 """Codes held at once while sampling; 128 MiB of int64."""
@@ -64,18 +65,38 @@ def sample_frame(
     frames = []
     for start, seed in zip(starts, seeds, strict=True):
         rows = min(size, request.rows - start)
-        random = np.random.default_rng(seed)
         given = _slice(request.given, start, start + rows)
-        codes = complete(_given_codes(codec, given, rows), random)
-        frame = codec.decode(codes, random, first_row=request.first_row + start)
-        frames.append(frame if given is None else codec.apply_given(frame, given, rows))
+        batch = _Batch(codec, complete, given, np.random.default_rng(seed))
+        frame = batch.draw(np.arange(rows), request.first_row + start)
+        names = frozenset() if given is None else frozenset(map(str, given.keys()))
+        frames.append(keep_rules(frame, table, names, batch.redraw))
     return frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
 
 
-def _given_codes(codec: TableCodec, given: Given | None, rows: int) -> IntArray:
-    if given is None:
-        return np.full((rows, len(codec.parts_)), -1, dtype=np.int64)
-    return codec.encode_given(given, rows)
+@dataclass(frozen=True)
+class _Batch:
+    """Rows that are drawn together, and what is given of each of them."""
+
+    codec: TableCodec
+    complete: Complete
+    given: Given | None
+    random: np.random.Generator
+
+    def draw(self, rows: IntArray, first_row: int) -> pd.DataFrame:
+        """The rows at these positions of the batch, whose identifiers count from `first_row`."""
+        count, given = len(rows), self.given
+        if isinstance(given, pd.DataFrame):
+            given = given.iloc[rows].reset_index(drop=True)
+        if given is None:
+            codes = np.full((count, len(self.codec.parts_)), UNKNOWN, dtype=np.int64)
+        else:
+            codes = self.codec.encode_given(given, count)
+        frame = self.codec.decode(self.complete(codes, self.random), self.random, first_row)
+        return frame if given is None else self.codec.apply_given(frame, given, count)
+
+    def redraw(self, rows: IntArray) -> pd.DataFrame:
+        """Rows at these positions once more, without identifiers: those stay as issued."""
+        return self.draw(rows, 0).drop(columns=list(self.codec.issued_))
 
 
 def _slice(given: Given | None, start: int, stop: int) -> Given | None:
