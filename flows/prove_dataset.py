@@ -11,12 +11,12 @@ from prefect import flow, tags
 from tasks.announce import announce_proof
 from tasks.ingest import ingest_table
 from tasks.prove import Ingest, Taken, commit_ingest, find_ingest, planned_intakes, prove_rules
-from tasks.run import Run, agree
+from tasks.run import Run, agree, flow_run_name
 from tasks.storage import Store
 from tasks.validate import validate_part
 
 
-@flow(name="prove-dataset", flow_run_name="prove {contract}")
+@flow(name="prove-dataset", flow_run_name=flow_run_name)
 def prove_dataset(
     contract: Path, store: str = "./store", settings: dict[str, Any] | None = None
 ) -> Ingest:

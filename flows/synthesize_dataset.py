@@ -15,12 +15,20 @@ from tasks.announce import announce_release
 from tasks.evaluate import build_report, evaluate_candidate
 from tasks.fit import check_generator, fit_generator
 from tasks.publish import find_release, publish_release, release_content
-from tasks.run import NotPublishedError, Outcome, Run, Stages, agree, peak_mib
+from tasks.run import (
+    NotPublishedError,
+    Outcome,
+    Run,
+    Stages,
+    agree,
+    flow_run_name,
+    peak_mib,
+)
 from tasks.sample import plan_parts, sample_part
 from tasks.storage import Store
 
 
-@flow(name="synthesize-dataset", flow_run_name="synthesize {contract}")
+@flow(name="synthesize-dataset", flow_run_name=flow_run_name)
 def synthesize_dataset(
     contract: Path, store: str = "./store", settings: dict[str, Any] | None = None
 ) -> Outcome:

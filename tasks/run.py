@@ -70,6 +70,14 @@ class Stages:
             self.seconds[name] = round(spent, 3)
 
 
+def flow_run_name() -> str:
+    """What Prefect calls a run: its flow and the contract that it serves."""
+    from prefect.runtime import flow_run
+
+    contract = Path(str(flow_run.parameters["contract"]))
+    return f"{flow_run.flow_name} {contract.name.removesuffix('.yaml').removesuffix('.odcs')}"
+
+
 def peak_mib() -> float:
     """Most memory that this process ever held, in MiB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

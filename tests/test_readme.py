@@ -121,10 +121,10 @@ def worker(clone: Path, demo: subprocess.CompletedProcess[str]) -> Iterator[None
 
 def test_a_deployment_runs_on_a_worker(clone: Path, worker: None) -> None:
     before = {path.name for path in (clone / "store/fair/releases").iterdir()}
-    settings = " --param 'settings={\"sampling.rows\": 700}'"
+    settings = " --param 'settings={\"sampling.seed\": 2}'"
     ended = run(f"timeout {_SECONDS_FOR_THE_WORKER} {OPERATION[2].strip()}{settings}", clone)
     log = (clone / "worker.log").read_text()
     assert ended.returncode == 0, ended.stdout + ended.stderr + log
     after = {path.name for path in (clone / "store/fair/releases").iterdir()}
     (new,) = after - before
-    assert (clone / "store/fair/releases" / new / "data/fair").is_dir()
+    assert (clone / "store/fair/releases" / new / "data/respondents").is_dir()

@@ -49,7 +49,8 @@ class CodeLayout:
                 shapes.append(CodeShape(divisor, first[-1], True))
             else:
                 shapes.append(CodeShape(max(part.cardinality, 1), parent, nested))
-        return cls(tuple(parts), tuple(shapes), tuple(first), tuple(divisors))
+        # A network needs something to see; a table of constants gives it a code of one value.
+        return cls(tuple(parts), tuple(shapes) or (CodeShape(1),), tuple(first), tuple(divisors))
 
     def to_network(self, codes: IntArray) -> Tensor:
         """Codes of parts `(rows, parts)` as int32 codes of the network `(rows, codes)`."""
@@ -62,12 +63,15 @@ class CodeLayout:
                 columns += [np.where(known, values % divisor, UNKNOWN)]
             else:
                 columns.append(values)
-        table = np.stack(columns, 1) if columns else np.empty((len(codes), 0))
+        table = np.stack(columns, 1) if columns else np.zeros((len(codes), 1))
         return torch.from_numpy(table.astype(np.int32))
 
     def from_network(self, codes: Tensor) -> IntArray:
         """The inverse of `to_network`."""
-        return np.stack([self.value(codes, part).numpy() for part in range(len(self.parts))], 1)
+        values = np.empty((len(codes), len(self.parts)), dtype=np.int64)
+        for part in range(len(self.parts)):
+            values[:, part] = self.value(codes, part).numpy()
+        return values
 
     def value(self, codes: Tensor, part: int) -> Tensor:
         """The values `(rows,)` of one part in network codes `(rows, codes)`."""

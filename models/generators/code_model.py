@@ -34,7 +34,8 @@ class CodeModel:
 
     def __post_init__(self) -> None:
         order = [code for code, _ in drawing_order(self.layout)]
-        self.usual = torch.tensor(order, dtype=torch.long).argsort()
+        self.usual = torch.zeros(len(self.layout.shapes), dtype=torch.long)
+        self.usual[order] = torch.arange(len(order))
 
     @classmethod
     def untrained(cls, parts: Sequence[Part], sizes: Sizes, *, seed: int = 0) -> Self:

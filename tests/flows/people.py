@@ -67,7 +67,7 @@ def write_rows(path: Path, rows: int = ROWS, seed: int = 0) -> None:
             income = f"{random.lognormal(8, 1):.2f}"
             writer.writerow([
                 row + 1,
-                age if random.random() > 0.05 else "",
+                age if random.random() > 0.05 or age == 200 else "",
                 income,
                 random.choice(["north", "south", "west"], p=[0.6, 0.3, 0.1]),
                 random.choice(["true", "false"]),
