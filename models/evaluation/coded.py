@@ -16,6 +16,8 @@ Side = Literal["training", "synthetic", "holdout"]
 SIDES: tuple[Side, ...] = ("training", "synthetic", "holdout")
 
 NUMBER_BINS = 10
+# Squares of numbers up to here, and their sums, are finite.
+LARGEST_NUMBER = 1e150
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,7 @@ def _units(table: Table, frame: pd.DataFrame) -> IntArray:
 def code_column(column: Column, series: dict[Side, pd.Series]) -> CodedColumn:
     """One column of the three sides, as numbers or as shared category codes."""
     if column.kind in ("number", "datetime"):
-        return CodedColumn(column, {side: as_numbers(series[side]) for side in SIDES})
+        return CodedColumn(column, _bounded({side: as_numbers(series[side]) for side in SIDES}))
     pooled = pd.concat([series[side].astype(object) for side in SIDES], ignore_index=True)
     found, distinct = pd.factorize(pooled, use_na_sentinel=True)
     texts = [str(value) for value in distinct]
@@ -154,6 +156,19 @@ def code_column(column: Column, series: dict[Side, pd.Series]) -> CodedColumn:
     ends = np.cumsum([len(series[side]) for side in SIDES])[:-1]
     values = dict(zip(SIDES, np.split(codes, ends), strict=True))
     return CodedColumn(column, values, labels=tuple(texts[index] for index in order))
+
+
+def _bounded(values: dict[Side, FloatArray]) -> dict[Side, FloatArray]:
+    """Infinite numbers count as the most extreme finite ones of the training rows."""
+    training = values["training"]
+    finite = training[np.isfinite(training)]
+    ends = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+    bounded = {}
+    for side, found in values.items():
+        extreme = np.where(found > 0, ends[1], ends[0])
+        known = np.where(np.isinf(found), extreme, found)
+        bounded[side] = np.clip(known, -LARGEST_NUMBER, LARGEST_NUMBER)
+    return bounded
 
 
 def as_numbers(series: pd.Series) -> FloatArray:

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-from threadpoolctl import threadpool_limits
 
 from models.evaluation.coded import CodedColumn, CodedTable, Side, draw, feature_matrix
 from models.evaluation.intervals import FloatArray
+from models.evaluation.trees import class_scores, fit_trees, predicted_numbers
 
 ROUNDS = 200
 MOST_ROWS = 100_000
@@ -119,13 +119,11 @@ def class_model(task: Task, side: Side, seed: int) -> Predictor:
     model = HistGradientBoostingClassifier(
         max_iter=ROUNDS, early_stopping=_stops_early(labels), random_state=seed
     )
-    with threadpool_limits(1, user_api="openmp"):
-        model.fit(task.features[side], labels)
+    fit_trees(model, task.features[side], labels)
 
     def probabilities(features: FloatArray) -> FloatArray:
         found = np.zeros((len(features), classes))
-        with threadpool_limits(1, user_api="openmp"):
-            found[:, present] = model.predict_proba(features)
+        found[:, present] = class_scores(model, features)
         return found
 
     return probabilities
@@ -139,11 +137,5 @@ def _stops_early(labels: npt.NDArray[np.intp]) -> bool:
 def number_model(task: Task, side: Side, seed: int) -> Predictor:
     """Trees trained on `side` that predict the target's numbers for a feature matrix."""
     model = HistGradientBoostingRegressor(max_iter=ROUNDS, random_state=seed)
-    with threadpool_limits(1, user_api="openmp"):
-        model.fit(task.features[side], task.outcomes[side])
-
-    def numbers(features: FloatArray) -> FloatArray:
-        with threadpool_limits(1, user_api="openmp"):
-            return np.asarray(model.predict(features), dtype=np.float64)
-
-    return numbers
+    fit_trees(model, task.features[side], task.outcomes[side])
+    return lambda features: predicted_numbers(model, features)

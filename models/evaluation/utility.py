@@ -16,7 +16,7 @@ from models.evaluation.coded import CodedTable, Side
 from models.evaluation.intervals import FloatArray, Interval, around, row_weights, wilson
 from models.evaluation.predictors import Task, class_model, number_model, prediction_task
 from models.evaluation.ranking import RankedScores
-from models.evaluation.verdicts import FEWEST_ROWS, against_bar, too_few
+from models.evaluation.verdicts import FEWEST_ROWS, against_bar, sentences, too_few
 
 REPLICATES = 200
 FEWEST_UNITS = 10
@@ -38,7 +38,8 @@ def evaluate_utility(coded: CodedTable) -> tuple[Finding, ...]:
     Classes: ROC AUC of the class that is rarest in the training rows, then precision and recall of
     every class with Wilson intervals (undefined without a prediction or a member). Numbers: R2
     for the scores and the gap, beside RMSE and MAE. Intervals by a paired bootstrap over
-    holdout rows. Only the gap is judged.
+    holdout rows. Only the gap is judged, and only if models of real rows have skill that could
+    be lost: more than the bar above an AUC of 0.5 or an R2 of 0.
     """
     target = next((column for column in coded.columns if column.column.role == "target"), None)
     if target is None:
@@ -80,7 +81,7 @@ def _judge_classes(coded: CodedTable, task: Task) -> tuple[Finding, ...]:
         f"ROC AUC of the rarest class of {task.target!r}: {int(positive.sum()):,} of "
         f"{positive.size:,} holdout rows."
     )
-    return (*_scored(coded, scores, what), *details)
+    return (*_scored(coded, scores, what, 0.5), *details)
 
 
 def _area(scores: FloatArray, positive: npt.NDArray[np.bool_], weights: FloatArray) -> _Scores:
@@ -140,7 +141,7 @@ def _judge_numbers(coded: CodedTable, task: Task) -> tuple[Finding, ...]:
             own = row_weights(made.size, 50, coded.random(33))
             scores["trts"] = _explained(made, made - model(task.features["synthetic"]), own)
     what = f"R2 of {task.target!r} on {truth.size:,} holdout rows; the gap is a difference of R2."
-    return (*_scored(coded, scores, what), *details)
+    return (*_scored(coded, scores, what, 0.0), *details)
 
 
 def _means(weights: FloatArray, values: FloatArray) -> FloatArray:
@@ -163,7 +164,9 @@ def _spread(coded: CodedTable, name: str, figures: FloatArray) -> Finding:
 # Findings
 
 
-def _scored(coded: CodedTable, scores: dict[str, _Scores], what: str) -> tuple[Finding, ...]:
+def _scored(
+    coded: CodedTable, scores: dict[str, _Scores], what: str, no_skill: float
+) -> tuple[Finding, ...]:
     real, made = scores["trtr"], scores["tstr"]
     gap = real.value - made.value
     interval = around(gap, real.replicates - made.replicates, lowest=-np.inf)
@@ -175,6 +178,10 @@ def _scored(coded: CodedTable, scores: dict[str, _Scores], what: str) -> tuple[F
     judged = _finding(coded, "utility_gap", gap, interval).model_copy(
         update={"bar": bar, "state": against_bar(gap, interval, bar), "detail": what}
     )
+    most = told["trtr"].high
+    if most is not None and most <= no_skill + bar:
+        nothing = sentences((what, "Real rows hardly predict it either: nothing to lose."))
+        judged = judged.model_copy(update={"state": "info", "detail": nothing})
     others = [finding for name, finding in told.items() if name not in ("trtr", "tstr")]
     return told["trtr"], told["tstr"], judged, *others
 
