@@ -65,7 +65,7 @@ class Axis:
         if not len(atoms) and not len(pool.values):
             atoms = np.array([low])
         tops, bins, cells = _cells(pool, threshold)
-        segments, ends = _segments(pool, cells, threshold, whole)
+        segments, ends = _segments(pool, cells, threshold, (low, high, whole))
         return cls(whole, missing, low, high, atoms, tops, bins, segments, ends)
 
     @property
@@ -222,13 +222,14 @@ def _cells(pool: _Pool, threshold: int) -> tuple[FloatArray, IntArray, IntArray]
 
 
 def _segments(
-    pool: _Pool, cells: IntArray, threshold: int, whole: bool
+    pool: _Pool, cells: IntArray, threshold: int, frame: tuple[float, float, bool]
 ) -> tuple[FloatArray, FloatArray]:
     """What is drawn below each cell: spans (segments, 2) and, per cell, their cumulated shares.
 
     A value that `threshold` units share is a segment without width. The others of the cell are
     cut into runs of at least `threshold` units, from the middle of the gap before the run's first
-    value to the middle of the gap after its last, so that no end is a person's value.
+    value to the middle of the gap after its last, so that no end is a person's value. `frame` is
+    the lowest and highest position and whether positions are whole.
     The end of segment s of cell c is c + (share of the rows of c up to and with s).
     """
     shared = pool.units >= threshold
@@ -237,8 +238,8 @@ def _segments(
     starts = np.flatnonzero(np.diff(run[order], prepend=-1))
     if not len(starts):
         return np.empty((0, 2)), np.empty(0)
-    low = np.minimum.reduceat(_lower_ends(pool, shared, whole)[order], starts)
-    high = np.maximum.reduceat(_upper_ends(pool, shared, whole)[order], starts)
+    low = np.minimum.reduceat(_lower_ends(pool, shared, frame)[order], starts)
+    high = np.maximum.reduceat(_upper_ends(pool, shared, frame)[order], starts)
     rows = np.add.reduceat(pool.rows[order], starts)
     cell = cells[order][starts]
     totals = np.bincount(cell, weights=rows)
@@ -249,18 +250,20 @@ def _segments(
     return np.stack([low, high], 1), ends
 
 
-def _lower_ends(pool: _Pool, shared: BoolArray, whole: bool) -> FloatArray:
+def _lower_ends(pool: _Pool, shared: BoolArray, frame: tuple[float, float, bool]) -> FloatArray:
     """The middle of the gap before each value; whole positions just above it."""
-    before = pool.values[np.maximum(np.arange(len(pool.values)) - 1, 0)]
+    lowest, _, whole = frame
+    before = np.append(lowest, pool.values)[: len(pool.values)]
     middles = before / 2 + pool.values / 2
     if whole:
         middles = np.minimum(np.floor(middles) + 1, pool.values)
     return np.where(shared, pool.values, middles)
 
 
-def _upper_ends(pool: _Pool, shared: BoolArray, whole: bool) -> FloatArray:
+def _upper_ends(pool: _Pool, shared: BoolArray, frame: tuple[float, float, bool]) -> FloatArray:
     """The middle of the gap after each value; whole positions not above it."""
-    after = pool.values[np.minimum(np.arange(len(pool.values)) + 1, len(pool.values) - 1)]
+    _, highest, whole = frame
+    after = np.append(pool.values, highest)[1:]
     middles = pool.values / 2 + after / 2
     return np.where(shared, pool.values, np.floor(middles) if whole else middles)
 

@@ -1,6 +1,7 @@
 """Identifiers: issued anew by kind or pattern, never copied, never modelled."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -170,7 +171,8 @@ class IdentifierCodec:
         elif pa.types.is_dictionary(target):
             array = pa.array(values, pa.string()).dictionary_encode()
         elif pa.types.is_decimal(target):
-            array = pa.array(values, pa.int64()).cast(target, safe=False)
+            exact = [None if value is None else Decimal(value) for value in values]
+            array = pa.array(exact, target)
         else:
             array = pa.array(values).cast(target)
         return to_series(array)

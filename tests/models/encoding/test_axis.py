@@ -1,0 +1,124 @@
+"""Laws of an axis: what comes back, what is never shown."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import ks_2samp
+
+from models.encoding.axis import Axis
+from models.encoding.column import THRESHOLD, FloatArray
+
+
+def _with_gaps(random: np.random.Generator, rows: int) -> FloatArray:
+    return np.where(random.random(rows) < 0.3, np.nan, random.normal(size=rows))
+
+
+SHAPES = {
+    "few": lambda random, rows: random.integers(0, 20, rows).astype(float),
+    "many whole": lambda random, rows: np.rint(random.lognormal(9, 1, rows)),
+    "mostly one": lambda random, rows: random.normal(size=rows) * (random.random(rows) < 0.1),
+    "smooth": lambda random, rows: random.normal(size=rows),
+    "gaps": _with_gaps,
+    "huge": lambda random, rows: random.choice([-1e300, 1e300], rows) * random.random(rows),
+    "constant": lambda _, rows: np.full(rows, 3.0),
+}
+axes = st.tuples(
+    st.sampled_from(sorted(SHAPES)), st.integers(1, 1500), st.integers(0, 2**31), st.booleans()
+)
+
+
+def drawn(case: tuple[str, int, int, bool]) -> tuple[Axis, FloatArray]:
+    name, rows, seed, whole = case
+    values = SHAPES[name](np.random.default_rng(seed), rows)
+    whole = whole and name in ("few", "many whole", "constant")
+    return Axis.fit(values, whole=whole, threshold=THRESHOLD), values
+
+
+@given(axes)
+def test_codes_lie_within_their_parts(case: tuple[str, int, int, bool]) -> None:
+    axis, values = drawn(case)
+    codes = axis.encode(values)
+    assert codes.shape == (len(values), len(axis.parts))
+    coarse = codes[:, 0]
+    assert coarse.min() >= 0
+    assert coarse.max() < axis.parts[0].cardinality
+    if len(axis.parts) == 2:
+        fine = codes[:, 1]
+        assert ((fine >= 0) == (coarse >= axis.parts[1].applies_from)).all()
+        assert fine.max() < axis.parts[1].cardinality
+
+
+@given(axes)
+def test_positions_come_back_missing_where_they_were_and_within_what_may_be_shown(
+    case: tuple[str, int, int, bool],
+) -> None:
+    axis, values = drawn(case)
+    back = axis.decode(axis.encode(values), np.random.default_rng(1))
+    assert (np.isnan(back) == np.isnan(values)).all()
+    known = back[~np.isnan(back)]
+    assert ((known >= axis.low) & (known <= axis.high)).all()
+    if axis.whole:
+        assert (known == np.rint(known)).all()
+
+
+@given(axes)
+def test_a_restored_axis_is_the_same(case: tuple[str, int, int, bool]) -> None:
+    axis, values = drawn(case)
+    again = Axis.restore(axis.state())
+    codes = axis.encode(values)
+    assert (again.encode(values) == codes).all()
+    one, other = (each.decode(codes, np.random.default_rng(2)) for each in (axis, again))
+    assert np.array_equal(one, other, equal_nan=True)
+
+
+@given(axes)
+def test_a_drawn_position_keeps_its_cell_or_hits_an_atom(case: tuple[str, int, int, bool]) -> None:
+    axis, values = drawn(case)
+    codes = axis.encode(values)
+    again = axis.encode(axis.decode(codes, np.random.default_rng(3)))
+    first_bin = axis.missing + len(axis.atoms)
+    same = (again == codes).all(axis=1)
+    assert (same | (again[:, 0] < first_bin)).all()
+    assert same[codes[:, 0] < first_bin].all()
+
+
+@pytest.mark.parametrize("name", ["smooth", "many whole", "mostly one"])
+def test_the_distribution_comes_back(name: str) -> None:
+    values = SHAPES[name](np.random.default_rng(5), 20_000)
+    axis = Axis.fit(values, whole=name == "many whole", threshold=THRESHOLD)
+    back = axis.decode(axis.encode(values), np.random.default_rng(6))
+    assert ks_2samp(values, back, method="asymp").statistic < 0.002
+
+
+def test_values_of_few_people_have_no_code_and_no_segment() -> None:
+    random = np.random.default_rng(7)
+    # One person holds 500 rows of the value 5; nobody else does.
+    values = np.concatenate([random.normal(0, 1, 4000), np.full(500, 5.0)])
+    units = np.concatenate([np.arange(4000), np.full(500, 4000)])
+    axis = Axis.fit(values, whole=False, threshold=THRESHOLD, units=units)
+    assert axis.high <= np.sort(values[:4000])[-THRESHOLD + 1]
+    assert 5.0 not in axis.atoms
+    points = axis.segments[axis.segments[:, 0] == axis.segments[:, 1], 0]
+    assert set(points) <= {axis.low, axis.high}
+
+
+def test_no_end_of_a_segment_is_a_persons_value() -> None:
+    values = np.random.default_rng(8).normal(size=3000)
+    axis = Axis.fit(values, whole=False, threshold=THRESHOLD)
+    inner = np.unique(axis.segments)
+    inner = inner[(inner > axis.low) & (inner < axis.high)]
+    assert len(inner) > 100
+    assert not np.isin(inner, values).any()
+
+
+def test_what_lies_outside_goes_to_the_end() -> None:
+    axis = Axis.fit(np.arange(1000.0), whole=True, threshold=THRESHOLD)
+    codes = axis.encode(np.array([-np.inf, -5.0, 5000.0, np.inf]))
+    assert (codes[:2] == axis.encode(np.array([axis.low] * 2))).all()
+    assert (codes[2:] == axis.encode(np.array([axis.high] * 2))).all()
+
+
+def test_a_missing_value_that_was_never_seen_is_unknown() -> None:
+    axis = Axis.fit(np.arange(100.0), whole=True, threshold=THRESHOLD)
+    assert (axis.encode(np.array([np.nan])) == -1).all()

@@ -1,0 +1,147 @@
+"""Identifiers are issued anew: right in form, different from each other and from real ones."""
+
+import re
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data_contracts.contract import Column
+from data_contracts.errors import ModelError
+from data_contracts.identifiers import guess_identifier
+from models.encoding.identifier import IdentifierCodec
+from models.encoding.pattern import learn_pattern, parse_pattern, scattered, widened
+from tests.models.encoding.columns import round_trip, series
+
+PATTERNS = [
+    r"^[A-Z]{2}\d{6}$",
+    r"^(ab|cd)-[0-9a-f]{4}$",
+    r"^\d{3}-\d{2}-\d{4}$",
+    r"^[^\W_]{3}x?$",
+    r"a+b*c",
+    r"^AT\d{18}$",
+    r"^.{4}[!-/]$",
+]
+
+
+def column(**promises: object) -> Column:
+    return Column.model_validate(
+        {
+            "name": "x", "logical_type": "string", "physical_type": "string",
+            "role": "identifier", **promises,
+        }
+    )  # fmt: skip
+
+
+def issued(own: Column, texts: object, rows: int = 500) -> list[object]:
+    values = series(own, texts)
+    codec, _ = round_trip(IdentifierCodec, own, values)
+    assert codec.parts_ == ()
+    return codec.issue(0, rows, np.random.default_rng(0)).tolist()
+
+
+@pytest.mark.parametrize("kind", ["name", "email", "phone", "iban", "address", "free_text", "key"])
+def test_each_kind_looks_like_its_kind_and_never_repeats(kind: str) -> None:
+    real = [f"K{row:05d}" for row in range(200)]
+    own = column(identifier_kind=kind, unique=True)
+    found = [str(value) for value in issued(own, real)]
+    assert len(set(found)) == 500
+    if kind != "key":
+        assert not set(found) & set(real)
+    if kind in ("email", "phone", "iban"):
+        guess = guess_identifier("x", found, 1.0, is_text=True)
+        assert guess is not None
+        assert guess.kind == kind
+
+
+def test_account_numbers_keep_country_and_checksum() -> None:
+    real = [f"AT{61 + row % 9}19043{row:011d}" for row in range(100)]
+    found = [str(value) for value in issued(column(identifier_kind="iban"), real)]
+    assert {text[:2] for text in found} == {"AT"}
+    assert {len(text) for text in found} == {20}
+    for text in found:
+        digits = "".join(str(int(letter, 36)) for letter in text[4:] + text[:4])
+        assert int(digits) % 97 == 1
+
+
+@pytest.mark.parametrize("expression", PATTERNS)
+def test_the_contracts_pattern_is_kept(expression: str) -> None:
+    own = column(pattern=expression, identifier_kind="name")
+    found = [str(value) for value in issued(own, ["anything"] * 20, rows=300)]
+    assert all(re.search(expression, text) for text in found)
+    assert len(set(found)) > 80
+
+
+def test_a_pattern_with_too_little_room_is_told() -> None:
+    own = column(pattern=r"^[ab]\d$", unique=True)
+    codec = IdentifierCodec(own).fit(series(own, ["a1", "b2"] * 10))
+    with pytest.raises(ModelError, match="20"):
+        codec.issue(0, 21, np.random.default_rng(0))
+
+
+def test_a_shape_is_learned_without_remembering_anyone() -> None:
+    real = [f"CU-{row:06d}/x" for row in range(300)]
+    found = [str(value) for value in issued(column(identifier_kind="key"), real)]
+    assert all(re.fullmatch(r"CU-\d{6}/x", text) for text in found)
+    few = [str(value) for value in issued(column(identifier_kind="key"), ["Mary Stone", "Al Bo"])]
+    assert all(text.isdigit() for text in few)
+
+
+@pytest.mark.parametrize(
+    ("logical", "physical", "promises"),
+    [
+        ("integer", "int8", {}), ("integer", "int64", {"minimum": 1000, "maximum": 9999}),
+        ("integer", "uint32", {}), ("number", "float64", {}), ("number", "decimal128(10, 0)", {}),
+        ("date", "date32", {}), ("timestamp", "timestamp[us, tz=UTC]", {}), ("boolean", "bool", {}),
+    ],
+)  # fmt: skip
+def test_identifiers_of_other_types(
+    logical: str, physical: str, promises: dict[str, object]
+) -> None:
+    own = column(logical_type=logical, physical_type=physical, **promises)
+    source = pa.array([0, 1] * 20).cast(pa.bool_()) if logical == "boolean" else pa.nulls(40)
+    values = series(own, source)
+    codec = IdentifierCodec(own).fit(values)
+    found = codec.issue(0, 100, np.random.default_rng(0)).dropna()
+    assert len(found) == (100 if logical == "boolean" else 0)
+    kept = IdentifierCodec(own).fit(values.iloc[:0]).issue(0, 100, np.random.default_rng(0))
+    assert kept.notna().all()
+    assert str(kept.dtype) == str(values.dtype)
+    if logical != "boolean":
+        assert kept.nunique() == 100
+
+
+def test_the_share_of_missing_ones_comes_back() -> None:
+    own = column(identifier_kind="email")
+    texts = [None if row % 4 == 0 else f"p{row}@mail.invalid" for row in range(400)]
+    found = issued(own, texts, rows=4000)
+    assert abs(sum(value is None or value != value for value in found) / 4000 - 0.25) < 0.03
+
+
+@given(st.integers(1, 10**9), st.integers(0, 10**6))
+def test_scattered_numbers_differ(count: int, start: int) -> None:
+    indexes = range(start % count, min(start % count + 50, count))
+    found = {scattered(index, count) for index in indexes}
+    assert len(found) == len(indexes)
+    assert all(0 <= number < count for number in found)
+
+
+@given(st.sampled_from(PATTERNS))
+def test_texts_of_a_pattern_are_numbered_without_gaps(expression: str) -> None:
+    pattern = parse_pattern(expression)
+    assert pattern is not None
+    for index in {0, 1, pattern.count // 2, pattern.count - 1}:
+        assert re.search(expression, pattern.text(index))
+
+
+def test_what_cannot_be_numbered_is_left_alone() -> None:
+    assert parse_pattern(r"^(?=.*x)\d+$") is None
+    assert parse_pattern(r"(\d)\1") is None
+
+
+def test_a_shape_widens_inside_first() -> None:
+    shape = widened(learn_pattern(["A001", "A002", "A003"]), 500)
+    assert shape.count >= 500
+    assert re.fullmatch(r"A\d+", shape.text(0))

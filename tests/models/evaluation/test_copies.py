@@ -1,0 +1,139 @@
+"""Copies are caught, fresh rows pass, and what cannot be judged is said to be."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from data_contracts.report import Finding
+from models.evaluation.copies import evaluate_copies
+from tests.models.evaluation.tables import coded, draw_people, named, splice, with_column
+
+TRAINING, FRESH, HOLDOUT = (draw_people(1_500, seed) for seed in (1, 2, 3))
+
+
+def with_noise(rows: pa.Table, spread: float) -> pa.Table:
+    random = np.random.default_rng(7)
+    for name in ("height", "weight", "income"):
+        values = np.array(rows[name].to_numpy(), dtype=float)
+        moved = values + random.normal(0.0, spread, len(values))
+        rows = with_column(rows, name, [None if np.isnan(value) else value for value in moved])
+    return rows
+
+
+def states(findings: tuple[Finding, ...]) -> dict[str, str]:
+    return {finding.name: finding.state for finding in findings}
+
+
+def judge(synthetic: pa.Table, holdout: pa.Table = HOLDOUT, seed: int = 1) -> dict[str, str]:
+    return states(evaluate_copies(coded(TRAINING, synthetic, holdout, seed=seed)))
+
+
+def test_fresh_rows_pass() -> None:
+    assert judge(FRESH) == {"exact_copies": "pass", "tail_copies": "pass", "dcr_share": "info"}
+
+
+def test_fresh_rows_are_hardly_ever_refused() -> None:
+    """Alpha is .01, so that of 60 independent draws more than three refusals mean a broken test."""
+    refused = 0
+    for number in range(60):
+        drawn = (draw_people(rows, 3 * number + at) for at, rows in enumerate((300, 300, 200), 50))
+        refused += "refuse" in states(evaluate_copies(coded(*drawn, seed=number))).values()
+    assert refused <= 3
+
+
+@pytest.mark.parametrize("share", [0.01, 0.02, 0.1, 1.0])
+def test_verbatim_copies_are_caught(share: float) -> None:
+    copies = TRAINING.slice(0, round(share * TRAINING.num_rows))
+    assert judge(splice(FRESH, copies))["exact_copies"] == "refuse"
+
+
+def test_a_bootstrap_of_training_rows_is_caught_by_every_test() -> None:
+    drawn = np.random.default_rng(4).integers(0, TRAINING.num_rows, TRAINING.num_rows)
+    assert set(judge(TRAINING.take(pa.array(drawn))).values()) == {"refuse"}
+
+
+@pytest.mark.parametrize(
+    ("share", "spread"), [(0.02, 0.001), (0.02, 0.01), (0.05, 0.02), (1.0, 0.05), (1.0, 0.2)]
+)
+def test_noisy_copies_pass_the_exact_test_and_are_caught_in_the_tail(
+    share: float, spread: float
+) -> None:
+    copies = with_noise(TRAINING.slice(0, round(share * TRAINING.num_rows)), spread)
+    found = judge(splice(FRESH, copies))
+    assert found["exact_copies"] == "pass"
+    assert found["tail_copies"] == "refuse"
+
+
+def test_copies_with_noise_in_their_last_digits_are_exact_copies() -> None:
+    copies = with_noise(TRAINING.slice(0, 75), 1e-9)
+    assert judge(splice(FRESH, copies))["exact_copies"] == "refuse"
+
+
+def test_the_alarm_misses_a_leak_that_the_gate_catches() -> None:
+    """Why `dcr_share` may never reassure."""
+    found = evaluate_copies(coded(TRAINING, splice(FRESH, TRAINING.slice(0, 30)), HOLDOUT))
+    assert named(found, "exact_copies").state == "refuse"
+    assert named(found, "dcr_share").state == "info"
+    assert named(found, "dcr_share").value == pytest.approx(0.5, abs=0.03)
+
+
+def test_copies_of_held_out_rows_are_no_evidence_against_the_generator() -> None:
+    assert judge(splice(FRESH, HOLDOUT.slice(0, 30)))["exact_copies"] == "pass"
+
+
+@pytest.mark.parametrize("shared", [1_500, 750])
+def test_a_holdout_that_shares_rows_with_training_refuses(shared: int) -> None:
+    found = evaluate_copies(coded(TRAINING, FRESH, splice(HOLDOUT, TRAINING.slice(0, shared))))
+    assert named(found, "exact_copies").state == "refuse"
+    assert "fails its own control" in named(found, "exact_copies").detail
+
+
+@pytest.mark.parametrize("rows", [1, 5, 40])
+def test_too_few_held_out_rows_are_inconclusive(rows: int) -> None:
+    found = judge(FRESH, HOLDOUT.slice(0, rows))
+    assert found["exact_copies"] == found["tail_copies"] == "inconclusive"
+
+
+def test_without_held_out_rows_nothing_is_judged() -> None:
+    found = judge(FRESH, HOLDOUT.slice(0, 0))
+    assert found == {
+        "exact_copies": "inconclusive", "tail_copies": "inconclusive", "dcr_share": "info"
+    }  # fmt: skip
+
+
+def test_where_no_row_is_unlike_the_others_there_is_nothing_to_copy() -> None:
+    sides = [pa.table({"sex": ["f", "m"] * 300, "adult": [True, True, False] * 200})] * 3
+    assert set(states(evaluate_copies(coded(*sides))).values()) == {"info"}
+
+
+def rows_of_people(people: int, seed: int) -> pa.Table:
+    """Five nearly equal rows for each person, who is the unit of privacy."""
+    person = draw_people(people, seed)
+    rows = with_noise(person.take(pa.array(np.repeat(np.arange(people), 5))), 1e-3)
+    names = [f"{seed}-{number}" for number in np.repeat(np.arange(people), 5)]
+    return rows.append_column("person", pa.array(names))
+
+
+def test_all_rows_of_one_person_are_one_vote() -> None:
+    """Twenty copies of four people are four votes: too few to refuse; forty people are enough."""
+    training, fresh, holdout = (rows_of_people(300, seed) for seed in (11, 12, 13))
+
+    def exact(people: int) -> str:
+        spliced = splice(fresh, training.slice(0, 5 * people))
+        table = coded(training, spliced, holdout, roles={"person": "identifier"}, unit="person")
+        return named(evaluate_copies(table), "exact_copies").state
+
+    assert exact(4) != "refuse"
+    assert exact(40) == "refuse"
+
+
+def test_figures_are_bands_not_exact_counts() -> None:
+    found = evaluate_copies(coded(TRAINING, splice(FRESH, TRAINING.slice(0, 33)), HOLDOUT))
+    assert named(found, "exact_copies").value == 50
+
+
+def test_the_same_seed_gives_the_same_findings_and_leaves_frames_alone() -> None:
+    before = TRAINING.to_pandas()
+    first = evaluate_copies(coded(TRAINING, FRESH, HOLDOUT, seed=5))
+    assert first == evaluate_copies(coded(TRAINING, FRESH, HOLDOUT, seed=5))
+    assert before.equals(TRAINING.to_pandas())
