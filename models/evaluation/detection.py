@@ -160,8 +160,8 @@ def _undefined(coded: CodedTable, shortage: str) -> tuple[Finding, ...]:
             group="fidelity",
             value=None,
             bar=coded.bars.detection_auc,
-            state="inconclusive" if shortage else "info",
+            state="inconclusive" if coded.columns else "info",
             table=coded.table.name,
-            detail=shortage or "Every column is an identifier: nothing to detect.",
+            detail=shortage if coded.columns else "Every column is an identifier.",
         ),
     )

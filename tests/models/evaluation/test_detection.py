@@ -39,7 +39,7 @@ def test_what_linear_models_miss_is_seen() -> None:
     )
     table = coded(TRAINING.select(columns), apart, HOLDOUT.select(columns))
     area = named(evaluate_detection(table).findings, "detection_auc")
-    assert area.value is not None and area.value > 0.7
+    assert area.low is not None and area.low > 0.6
 
 
 def test_many_rare_labels_do_not_give_real_rows_away() -> None:
