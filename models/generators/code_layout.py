@@ -89,6 +89,17 @@ class CodeLayout:
             return None
         return self.value(codes, parent) >= self.parts[part].applies_from
 
+    def hidden(self, codes: Tensor) -> Tensor:
+        """Where a value is there but not told (protected), `(rows, codes)`, booleans."""
+        hidden = codes < 0
+        for number, first in enumerate(self.first):
+            if (applies := self.applies(codes, number)) is not None:
+                # Below a hidden value nobody knows what applies: the parent counts for both.
+                hidden[:, first] &= applies
+            if self.divisors[number]:
+                hidden[:, first + 1] &= codes[:, first] >= 0
+        return hidden
+
     def log_shares(self, codes: Tensor, code: int) -> Tensor:
         """Log shares of the values of one network code in training rows; see `start_at`."""
         shape = self.shapes[code]

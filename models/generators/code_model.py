@@ -13,7 +13,7 @@ from models.base import ProgressCallback
 from models.encoding.column import IntArray, Part
 from models.generators.code_layout import CodeLayout
 from models.generators.drawing import CodeDrawing, drawing_order
-from models.generators.orders import draw_tasks
+from models.generators.orders import Codes, draw_tasks
 from models.generators.sizes import Sizes
 from models.nets.code_network import CodeNetwork
 from models.training.loop import Objective, TrainingPlan, TrainingRecord, train
@@ -70,16 +70,19 @@ class CodeModel:
             learning_rate=self.sizes.learning_rate,
             max_seconds=max_seconds,
         )
-        objective = Objective(step=lambda rows, random: self.loss(table[rows].long(), random),
-                              rows=len(table))  # fmt: skip
+        hidden = self.layout.hidden(table)
+        objective = Objective(
+            step=lambda rows, random: self.loss(table[rows].long(), hidden[rows], random),
+            rows=len(table),
+        )
         return train(self.network, objective, plan, seed=seed, progress=progress)
 
-    def loss(self, codes: Tensor, random: torch.Generator) -> Tensor:
+    def loss(self, codes: Tensor, hidden: Tensor, random: torch.Generator) -> Tensor:
         """The mean of minus the log probabilities of network codes `(rows, codes)`, in nats.
 
         Each row is judged in one order, cut at one random place (see `draw_tasks`).
         """
-        task = draw_tasks(codes >= 0, self.layout.shapes, self.usual, random)
+        task = draw_tasks(Codes(codes >= 0, hidden), self.layout.shapes, self.usual, random)
         observed = torch.where(task.observed, codes, -1)
         losses = self.network.negative_log_likelihood(observed, codes)
         return (losses * task.wanted).sum() / task.wanted.sum().clamp_min(1)

@@ -12,6 +12,17 @@ USUAL_SHARE = 0.6
 """Share of rows that are trained in the order in which rows are drawn when nothing is given."""
 
 
+class Codes(NamedTuple):
+    """What is known of rows, `(rows, codes)` booleans.
+
+    `known`: the code has a value. `hidden`: it has one that is not told. Neither: a detail that
+    does not apply below what it refines.
+    """
+
+    known: Tensor
+    hidden: Tensor
+
+
 class Task(NamedTuple):
     """A training task for each row: what is observed, and which codes' losses count.
 
@@ -23,28 +34,31 @@ class Task(NamedTuple):
 
 
 def draw_tasks(
-    known: Tensor, shapes: Sequence[CodeShape], usual: Tensor, random: torch.Generator
+    codes: Codes, shapes: Sequence[CodeShape], usual: Tensor, random: torch.Generator
 ) -> Task:
-    """Cuts an order of each row's known codes at a random place.
+    """Cuts an order of the codes of each row at a random place.
 
     A share of the rows, USUAL_SHARE, takes the `usual` order: the place of each code `(codes,)`
     when rows are drawn from nothing. Errors of the first codes drawn are passed on to all later
     ones, so what sampling meets most is trained most. All other rows take a random order, so that
     any codes can be given: a code is available once the code that it refines is observed, and of
     the available ones each is equally likely to be next (drawn as a race in which a code's
-    exponential clock starts when it becomes available). A row with k known codes is cut after
-    0..k-1 of them, all equally likely, and every available code is to be predicted (Uria et
-    al. 2014; Hoogeboom et al. 2022, order-agnostic autoregressive models). Unknown codes are
-    neither observed nor predicted.
+    exponential clock starts when it becomes available). Every row is cut after 0..codes-1 codes,
+    all equally likely, and every available code is to be predicted (Uria et al. 2014; Hoogeboom
+    et al. 2022, order-agnostic autoregressive models).
+
+    Which rows stand for a set of observed codes must not hang on the codes that are not in it, or
+    the model learns the wrong distribution. So codes that don't apply have their places like all
+    others, although nothing is seen in them, and a row whose hidden codes would come before the
+    cut is not asked for anything.
     """
-    clocks = _arrivals(known, shapes, random)
-    takes_usual = torch.rand(len(known), 1, generator=random) < USUAL_SHARE
+    clocks = _arrivals(codes.known, shapes, random)
+    takes_usual = torch.rand(len(clocks), 1, generator=random) < USUAL_SHARE
     clocks = torch.where(takes_usual, usual.to(clocks.dtype), clocks)
-    clocks = clocks.masked_fill_(~known, torch.inf)
-    counts = known.sum(1)
-    cuts = (_stratified(len(known), random) * counts).long().clamp_max(counts - 1)
-    observed = known & (clocks.argsort(1).argsort(1) < cuts.unsqueeze(1))
-    wanted = known & ~observed
+    cuts = (_stratified(len(clocks), random) * len(shapes)).long().clamp_max(len(shapes) - 1)
+    before = clocks.argsort(1).argsort(1) < cuts.unsqueeze(1)
+    observed = codes.known & before
+    wanted = codes.known & ~before & ~(codes.hidden & before).any(1, keepdim=True)
     for code, shape in enumerate(shapes):
         if shape.parent != ROOT:
             wanted[:, code] &= observed[:, shape.parent]

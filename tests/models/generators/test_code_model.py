@@ -1,0 +1,107 @@
+"""The model of rows of codes: it learns a known distribution, and conditions exactly."""
+
+import numpy as np
+import pytest
+import torch
+
+from models.encoding.column import UNKNOWN, IntArray, Part
+from models.generators import drawing
+from models.generators.code_model import CodeModel
+from models.generators.drawing import CodeDrawing
+from models.generators.sizes import Sizes, choose_sizes
+
+SIZES = Sizes(width=32, blocks=1, epochs=12, batch_rows=256, learning_rate=5e-3, dropout=0.0)
+PARTS = (Part(3), Part(3), Part(4, parent=0, applies_from=1, nested=True))
+ROWS = 4000
+# P(second | first): strong enough that independence would be seen.
+SECOND = np.array([[0.8, 0.1, 0.1], [0.1, 0.6, 0.3], [0.05, 0.05, 0.9]])
+
+
+def rows_of(count: int, seed: int) -> IntArray:
+    random = np.random.default_rng(seed)
+    first = random.choice(3, count, p=[0.5, 0.3, 0.2])
+    second = (random.random(count)[:, None] > SECOND[first].cumsum(1)).sum(1)
+    detail = np.where(first == 1, 0, random.integers(1, 4, count))
+    return np.stack([first, second, np.where(first >= 1, detail, UNKNOWN)], 1)
+
+
+@pytest.fixture(scope="module")
+def model() -> CodeModel:
+    made = CodeModel.untrained(PARTS, SIZES, seed=1)
+    made.fit(rows_of(ROWS, 1), seed=1)
+    return made
+
+
+def shares(codes: IntArray) -> np.ndarray:
+    table = np.zeros((3, 3))
+    np.add.at(table, (codes[:, 0], codes[:, 1]), 1)
+    return table / table.sum()
+
+
+def test_it_learns_the_joint_distribution(model: CodeModel) -> None:
+    blank = np.full((20_000, 3), UNKNOWN)
+    drawn = model.complete(blank, np.random.default_rng(2))
+    true = shares(rows_of(400_000, 3))
+    # Half the distance between tables, in total variation; independence would be .31 off.
+    assert np.abs(shares(drawn) - true).sum() / 2 < 0.03
+    assert (drawn[:, 2] == UNKNOWN).tolist() == (drawn[:, 0] == 0).tolist()
+    assert (drawn[drawn[:, 0] == 1, 2] == 0).mean() > 0.97
+
+
+@pytest.mark.parametrize("value", range(3))
+def test_given_the_last_the_first_follows_bayes(model: CodeModel, value: int) -> None:
+    given = np.full((20_000, 3), UNKNOWN)
+    given[:, 1] = value
+    drawn = model.complete(given, np.random.default_rng(2))
+    assert set(drawn[:, 1]) == {value}
+    joint = shares(rows_of(400_000, 3))[:, value]
+    found = np.bincount(drawn[:, 0], minlength=3) / len(drawn)
+    assert np.abs(found - joint / joint.sum()).sum() / 2 < 0.05
+
+
+def test_known_codes_stay_as_they_are(model: CodeModel) -> None:
+    codes = rows_of(500, 4)
+    hidden = np.random.default_rng(5).random(codes.shape) < 0.5
+    given = np.where(hidden, UNKNOWN, codes)
+    # A detail can't be given under a parent that is not.
+    given[given[:, 0] == UNKNOWN, 2] = UNKNOWN
+    drawn = model.complete(given, np.random.default_rng(6))
+    np.testing.assert_array_equal(drawn[given != UNKNOWN], given[given != UNKNOWN])
+    assert (drawn[:, :2] != UNKNOWN).all()
+
+
+def test_sharing_the_work_changes_no_distribution(
+    model: CodeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows that agree are asked for once; asked one by one they give the very same draws."""
+    blank = torch.full((3000, len(model.layout.shapes)), -1)
+
+    def draw() -> torch.Tensor:
+        made = CodeDrawing(model.network, model.layout)
+        return made.complete(blank, torch.Generator().manual_seed(7))
+
+    grouped = draw()
+    monkeypatch.setattr(drawing, "SHARED", 0.0)
+    assert (grouped != draw()).any(1).float().mean() < 0.002
+
+
+def test_batches_bound_the_memory(model: CodeModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawing, "BATCH_ROWS", 100)
+    drawn = model.complete(np.full((950, 3), UNKNOWN), np.random.default_rng(1))
+    assert drawn.shape == (950, 3)
+    assert np.abs(shares(drawn) - shares(rows_of(ROWS, 1))).sum() / 2 < 0.1
+
+
+def test_weights_come_back(model: CodeModel) -> None:
+    other = CodeModel.untrained(PARTS, SIZES, seed=9).restore(model.arrays())
+    blank = np.full((200, 3), UNKNOWN)
+    first, again = (one.complete(blank, np.random.default_rng(2)) for one in (model, other))
+    np.testing.assert_array_equal(first, again)
+
+
+def test_sizes_follow_the_number_of_rows() -> None:
+    chosen = [choose_sizes(rows) for rows in (1, 100, 5_000, 50_000, 500_000, 10**8)]
+    epochs = [sizes.epochs for sizes in chosen]
+    assert epochs == sorted(epochs, reverse=True)
+    assert epochs[-1] >= 1
+    assert chosen[0].dropout >= chosen[-1].dropout

@@ -1,0 +1,88 @@
+"""Row rules in drawn rows: drawn again until they hold, mended at last, or told."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from data_contracts.contract import Column, Comparison, Source, Table
+from data_contracts.errors import ModelError
+from data_contracts.schema import arrow_schema, to_frame
+from models.encoding.column import IntArray
+from models.generators.kept_rules import ROUNDS, keep_rules
+
+_WHOLE = {"logical_type": "integer", "physical_type": "int64"}
+
+
+def table(*rules: Comparison) -> Table:
+    columns = (Column(name="low", **_WHOLE), Column(name="high", **_WHOLE))
+    source = Source(format="csv", path="t.csv")
+    return Table(name="t", columns=columns, source=source, row_rules=rules)
+
+
+def frame(low: list[int | None], high: list[int | None]) -> pd.DataFrame:
+    return to_frame(pa.table({"low": low, "high": high}, schema=arrow_schema(table())))
+
+
+def counted(draw: Callable[[int], pd.DataFrame]) -> tuple[list[int], Callable[..., pd.DataFrame]]:
+    asked: list[int] = []
+
+    def redraw(rows: IntArray) -> pd.DataFrame:
+        asked.append(len(rows))
+        return draw(len(rows))
+
+    return asked, redraw
+
+
+ORDERED = Comparison(left="low", operator="<=", right="high")
+
+
+def test_only_rows_that_break_a_rule_are_drawn_again() -> None:
+    asked, redraw = counted(lambda rows: frame([1] * rows, [2] * rows))
+    kept = keep_rules(frame([1, 9, 5, None], [4, 3, 5, 0]), table(ORDERED), frozenset(), redraw)
+    assert asked == [1]
+    assert kept["low"].tolist()[:3] == [1, 1, 5]
+    assert kept["high"].tolist() == [4, 2, 5, 0]
+    assert kept.dtypes.tolist() == frame([1], [1]).dtypes.tolist()
+
+
+def test_a_table_without_rules_is_left_alone() -> None:
+    asked, redraw = counted(lambda rows: frame([0] * rows, [0] * rows))
+    rows = frame([9], [1])
+    assert keep_rules(rows, table(), frozenset(), redraw) is rows
+    assert asked == []
+
+
+def test_drawing_again_gives_the_conditional_distribution() -> None:
+    random = np.random.default_rng(1)
+
+    def draw(rows: int) -> pd.DataFrame:
+        return frame(list(random.integers(0, 4, rows)), list(random.integers(0, 4, rows)))
+
+    _, redraw = counted(draw)
+    kept = keep_rules(draw(20_000), table(ORDERED), frozenset(), redraw)
+    shares = kept.value_counts(normalize=True)
+    assert len(shares) == 10
+    assert np.abs(shares.to_numpy() - 0.1).max() < 0.01
+
+
+@pytest.mark.parametrize(("given", "low", "high"), [("low", 9, 9), ("high", 3, 3)])
+def test_what_chance_never_meets_is_mended_on_the_side_that_is_free(
+    given: str, low: int, high: int
+) -> None:
+    asked, redraw = counted(lambda rows: frame([9] * rows, [3] * rows))
+    rule = Comparison(left="low", operator="==", right="high")
+    kept = keep_rules(frame([9], [3]), table(rule), frozenset({given}), redraw)
+    assert (kept["low"][0], kept["high"][0]) == (low, high)
+    assert len(asked) == ROUNDS + 1
+
+
+def test_what_nothing_can_keep_is_told() -> None:
+    _, redraw = counted(lambda rows: frame([9] * rows, [3] * rows))
+    with pytest.raises(ModelError, match=r"1 of 1 rows .*low < high"):
+        rule = Comparison(left="low", operator="<", right="high")
+        keep_rules(frame([9], [3]), table(rule), frozenset(), redraw)
+    with pytest.raises(ModelError, match="low <= high"):
+        keep_rules(frame([9], [3]), table(ORDERED), frozenset({"low", "high"}), redraw)

@@ -1,0 +1,77 @@
+"""Training orders: every code its turn, details after what they refine, the usual order often."""
+
+import pytest
+import torch
+
+from models.generators.orders import USUAL_SHARE, Codes, draw_tasks
+from models.nets.code_network import CodeShape
+
+SHAPES = (CodeShape(3), CodeShape(4, 0), CodeShape(5, 1), CodeShape(2))
+USUAL = torch.tensor([1, 2, 3, 0])
+
+
+def tasks(rows: int, *, hidden: float = 0.0, seed: int = 1) -> tuple[torch.Tensor, ...]:
+    random = torch.Generator().manual_seed(seed)
+    kept = torch.rand(rows, len(SHAPES), generator=random) >= hidden
+    known = kept.clone()
+    # What refines an unknown code is unknown itself, and nobody knows whether it applies.
+    for code, shape in enumerate(SHAPES):
+        if shape.parent >= 0:
+            known[:, code] &= known[:, shape.parent]
+            kept[:, code] |= ~known[:, shape.parent]
+    task = draw_tasks(Codes(known, ~kept), SHAPES, USUAL, random)
+    return known, task.observed, task.wanted
+
+
+@pytest.mark.parametrize("hidden", [0.0, 0.4])
+def test_nothing_is_both_seen_and_asked_and_the_unknown_is_neither(hidden: float) -> None:
+    known, observed, wanted = tasks(5000, hidden=hidden)
+    assert not (observed & wanted).any()
+    assert not ((observed | wanted) & ~known).any()
+    assert wanted.any(1).all() or hidden
+
+
+@pytest.mark.parametrize("detail", ["applies", "hidden"])
+def test_rows_that_stand_for_what_is_observed_do_not_hang_on_the_rest(detail: str) -> None:
+    """Half of the rows lack a value of code 3 or 1: as many of them are asked, seen the same."""
+    rows, random = 60_000, torch.Generator().manual_seed(3)
+    lacks = torch.rand(rows, generator=random) < 0.5
+    known, hidden = torch.ones(rows, 4, dtype=torch.bool), torch.zeros(rows, 4, dtype=torch.bool)
+    if detail == "applies":
+        known[lacks, 1] = known[lacks, 2] = False
+    else:
+        known[lacks, 3], hidden[lacks, 3] = False, True
+    task = draw_tasks(Codes(known, hidden), SHAPES, USUAL, random)
+    nothing_seen = ~task.observed.any(1)
+    asked = task.wanted[:, 0] & nothing_seen
+    assert float(lacks[asked].float().mean()) == pytest.approx(0.5, abs=0.015)
+
+
+def test_details_come_after_what_they_refine() -> None:
+    _, observed, wanted = tasks(5000)
+    for code, shape in enumerate(SHAPES):
+        if shape.parent >= 0:
+            assert not (observed[:, code] & ~observed[:, shape.parent]).any()
+            assert not (wanted[:, code] & ~observed[:, shape.parent]).any()
+
+
+def test_every_number_of_observed_codes_is_as_likely() -> None:
+    _, observed, _ = tasks(20_000)
+    counts = torch.bincount(observed.sum(1), minlength=5)
+    assert counts[4] == 0
+    assert (counts[:4] / 20_000 - 0.25).abs().max() < 0.01
+
+
+def test_the_usual_order_has_its_share() -> None:
+    """After one code, the usual order has seen the last one; any other order either root."""
+    _, observed, _ = tasks(40_000)
+    one = observed[observed.sum(1) == 1]
+    last = one[:, 3].float().mean()
+    # In a random order the root 0 or the root 3 comes first, equally likely.
+    assert float(last) == pytest.approx(USUAL_SHARE + (1 - USUAL_SHARE) / 2, abs=0.015)
+
+
+def test_the_seed_decides() -> None:
+    first, again, other = (tasks(50, seed=seed)[1] for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
