@@ -72,11 +72,11 @@ class Axis:
     def parts(self) -> tuple[Part, ...]:
         """The coarse code and, where a bin has more than one cell, the fine one."""
         first_bin = self.missing + len(self.atoms)
-        coarse = Part(first_bin + self._bins)
+        coarse = Part(first_bin + self._bins, line=self._line())
         fine = int(np.bincount(self.cell_bins).max(initial=0))
         if fine < 2:
             return (coarse,)
-        return (coarse, Part(fine, parent=0, applies_from=first_bin, nested=True))
+        return (coarse, Part(fine, 0, first_bin, nested=True, line=tuple(range(fine))))
 
     def encode(self, positions: FloatArray) -> IntArray:
         """Codes (rows, parts) of positions (rows,); what lies beyond the ends goes to the end."""
@@ -136,6 +136,12 @@ class Axis:
         arrays = dict(state.arrays)
         low, high = (float(end) for end in arrays.pop("span"))
         return cls(state.settings["whole"], state.settings["missing"], low, high, **arrays)
+
+    def _line(self) -> tuple[int, ...]:
+        """The coarse codes of atoms and bins from the lowest to the highest."""
+        last = np.flatnonzero(np.diff(self.cell_bins, append=self._bins))
+        places = np.concatenate([self.atoms, self.cell_tops[last]])
+        return tuple((np.argsort(places, kind="stable") + self.missing).tolist())
 
     @property
     def _bins(self) -> int:

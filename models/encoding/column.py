@@ -27,13 +27,15 @@ class Part:
 
     `parent` is the index, within the column, of the code that this one refines; it applies only
     where the parent's code is at least `applies_from`. `nested` says that its distribution differs
-    from parent code to parent code even before anything else is known.
+    from parent code to parent code even before anything else is known. `line` are the values that
+    stand for places on a line (numbers, dates), in their order there: neighbours behave alike.
     """
 
     cardinality: int
     parent: int | None = None
     applies_from: int = 0
     nested: bool = False
+    line: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -158,7 +158,7 @@ class TemporalCodec:
             place = len(parts)
             for part in self.clock_axis_.parts:
                 if part.parent is None:
-                    parts.append(replace(above, cardinality=part.cardinality))
+                    parts.append(replace(above, cardinality=part.cardinality, line=part.line))
                 else:
                     parts.append(replace(part, parent=part.parent + place))
         return tuple(parts)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from models.encoding.column import UNKNOWN, IntArray, Part
-from models.nets.code_network import ROOT, CodeShape
+from models.nets.code_heads import ROOT, CodeShape
 
 LARGEST = 1024
 """A part of more values is split in two, so that no head grows with the vocabulary."""
@@ -100,8 +100,19 @@ class CodeLayout:
                 hidden[:, first + 1] &= codes[:, first] >= 0
         return hidden
 
+    def lines(self) -> list[tuple[int, tuple[int, ...]]]:
+        """Each network code whose values are places on a line, and those in their order."""
+        return [
+            (first, part.line)
+            for part, first, divisor in zip(self.parts, self.first, self.divisors, strict=True)
+            if len(part.line) > 1 and not divisor
+        ]
+
     def log_shares(self, codes: Tensor, code: int) -> Tensor:
-        """Log shares of the values of one network code in training rows; see `start_at`."""
+        """Log shares of the values of one network code in training rows; `(values,)`.
+
+        Those of a nested code are `(parent's values, values)`.
+        """
         shape = self.shapes[code]
         values = codes[:, code].long()
         if not shape.nested:

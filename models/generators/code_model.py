@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -11,12 +12,20 @@ from torch import Tensor
 
 from models.base import ProgressCallback
 from models.encoding.column import IntArray, Part
+from models.generators.calibration import calibrate
 from models.generators.code_layout import CodeLayout
 from models.generators.drawing import CodeDrawing, drawing_order
-from models.generators.orders import Codes, draw_tasks
+from models.generators.orders import Codes, Orders
 from models.generators.sizes import Sizes
+from models.nets.code_heads import ROOT
 from models.nets.code_network import CodeNetwork
+from models.nets.smoothing import LineSmoothing
 from models.training.loop import Objective, TrainingPlan, TrainingRecord, train
+
+SMOOTHING = 1.0
+"""How strongly the heads of neighbouring values of a number are drawn to each other."""
+DETAIL_SMOOTHING = 100.0
+"""The same for the cells inside a bin, of which a row tells little and a network much by heart."""
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -34,8 +43,10 @@ class CodeModel:
 
     def __post_init__(self) -> None:
         order = [code for code, _ in drawing_order(self.layout)]
-        self.usual = torch.zeros(len(self.layout.shapes), dtype=torch.long)
-        self.usual[order] = torch.arange(len(order))
+        usual = torch.zeros(len(self.layout.shapes))
+        usual[order] = torch.arange(len(order), dtype=torch.float32)
+        self.orders = Orders(self.layout.shapes, usual)
+        self.smoothing = self._line_smoothing()
 
     @classmethod
     def untrained(cls, parts: Sequence[Part], sizes: Sizes, *, seed: int = 0) -> Self:
@@ -63,7 +74,7 @@ class CodeModel:
         """Starts at the marginal distributions and learns the conditional ones."""
         table = self.layout.to_network(codes)
         for code in range(len(self.layout.shapes)):
-            self.network.start_at(code, self.layout.log_shares(table, code))
+            self.network.heads.biases(code).copy_(self.layout.log_shares(table, code))
         plan = TrainingPlan(
             epochs=self.sizes.epochs,
             batch_rows=self.sizes.batch_rows,
@@ -74,18 +85,21 @@ class CodeModel:
         objective = Objective(
             step=lambda rows, random: self.loss(table[rows].long(), hidden[rows], random),
             rows=len(table),
+            regularize=self._smooth,
         )
-        return train(self.network, objective, plan, seed=seed, progress=progress)
+        record = train(self.network, objective, plan, seed=seed, progress=progress)
+        random = torch.Generator().manual_seed(seed)
+        calibrate(self.network, self.layout, table, random)
+        return record
 
     def loss(self, codes: Tensor, hidden: Tensor, random: torch.Generator) -> Tensor:
         """The mean of minus the log probabilities of network codes `(rows, codes)`, in nats.
 
-        Each row is judged in one order, cut at one random place (see `draw_tasks`).
+        Each row is judged in one order, cut at one random place (see `Orders`).
         """
-        task = draw_tasks(Codes(codes >= 0, hidden), self.layout.shapes, self.usual, random)
-        observed = torch.where(task.observed, codes, -1)
-        losses = self.network.negative_log_likelihood(observed, codes)
-        return (losses * task.wanted).sum() / task.wanted.sum().clamp_min(1)
+        task = self.orders.draw(Codes(codes >= 0, hidden), random)
+        weights = task.wanted / task.wanted.sum().clamp_min(1)
+        return self.network.loss(torch.where(task.observed, codes, -1), codes, weights)
 
     def complete(self, codes: IntArray, random: np.random.Generator) -> IntArray:
         """The codes with every unknown one that applies drawn, given the known ones."""
@@ -93,6 +107,19 @@ class CodeModel:
         drawing = CodeDrawing(self.network, self.layout)
         drawn = drawing.complete(self.layout.to_network(codes), torch_random)
         return self.layout.from_network(drawn)
+
+    def _line_smoothing(self) -> LineSmoothing:
+        """Smoothing of the heads along the lines of the codes."""
+        pairs, strengths = [], []
+        for code, line in self.layout.lines():
+            start = self.network.heads.starts[code]
+            pairs += [(start + one, start + next_) for one, next_ in pairwise(line)]
+            detail = self.layout.shapes[code].parent != ROOT
+            strengths += [DETAIL_SMOOTHING if detail else SMOOTHING] * (len(line) - 1)
+        return LineSmoothing(pairs, strengths)
+
+    def _smooth(self, learning_rate: float) -> None:
+        self.smoothing(self.network.heads.weight, learning_rate)
 
     def arrays(self) -> Arrays:
         """The weights by name."""

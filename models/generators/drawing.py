@@ -1,9 +1,12 @@
 """Draws codes from a code network, one code after the other; rows that agree share the work."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
 from models.generators.code_layout import CodeLayout
+from models.generators.even_draws import Lots, draw_evenly
 from models.nets.code_network import CodeNetwork
 
 BATCH_ROWS = 2**16
@@ -13,7 +16,6 @@ SHARED = 0.7
 """Rows are grouped by their known codes while the groups are fewer than this share of them."""
 LEAST_LOGIT = -25.0
 """What is e^25 times less likely than the likeliest value is not drawn at all."""
-BELOW_ONE = 1 - 2e-7
 
 
 class CodeDrawing:
@@ -59,20 +61,39 @@ class CodeDrawing:
     ) -> Tensor:
         """New values `(rows,)` of one code in the wanted rows, -1 in all others."""
         groups, wanted = where
-        asked = wanted[groups.example].nonzero().squeeze(1)
+        rows = wanted.nonzero().squeeze(1)
+        asked, group = torch.unique(groups.of_row[rows], return_inverse=True)
         parent = self.layout.shapes[code].parent
         parents = codes[groups.example[asked], parent] if parent >= 0 else None
-        logits = self.network.logits(groups.embedded[asked], code, parents)
-        position = torch.empty(len(groups.example), dtype=torch.long)
-        position[asked] = torch.arange(len(asked))
-        rows = wanted.nonzero().squeeze(1)
+        sizes = torch.bincount(group, minlength=len(asked))
+        logits = self.logits(Question(code, groups.embedded[asked], parents, sizes))
         drawn = torch.full((len(codes),), -1)
-        drawn[rows] = _draw_values(logits, position[groups.of_row[rows]], random)
+        drawn[rows] = _draw_values(logits, Lots(group, groups.stratum[rows]), random)
         return drawn
+
+    def logits(self, question: "Question") -> Tensor:
+        """Logits `(groups, values)` of the code that is asked for."""
+        return self.network.logits(question.embedded, question.code, question.parents)
+
+
+class Question(NamedTuple):
+    """What the network is asked: one code's distribution for each group of rows that agree.
+
+    `embedded` `(groups, width)` are their summed input vectors, `parents` the value of the code
+    that this one refines (None if it refines none), `rows` how many rows each group has.
+    """
+
+    code: int
+    embedded: Tensor
+    parents: Tensor | None
+    rows: Tensor
 
 
 class _Groups:
-    """Rows with equal known codes: the summed input vectors of each group, and whose it is."""
+    """Rows with equal known codes: the summed input vectors of each group, and whose it is.
+
+    `stratum` `(rows,)` sorts rows by the codes known first, also once every row is a group.
+    """
 
     def __init__(self, network: CodeNetwork, rows: int) -> None:
         self.network = network
@@ -80,6 +101,7 @@ class _Groups:
         self.embedded = network.embed(blank)
         self.of_row = torch.zeros(rows, dtype=torch.long)
         self.example = torch.zeros(1, dtype=torch.long)
+        self.stratum = self.of_row
 
     def observe(self, code: int, values: Tensor) -> None:
         """Takes in values `(rows,)` of a code that no row knew; negative ones stay unknown."""
@@ -91,7 +113,7 @@ class _Groups:
             keys, groups = torch.unique(self.of_row * size + values, return_inverse=True)
             if len(keys) < SHARED * rows:
                 self.embedded = self.embedded[keys // size] + (vectors - vectors[-1])[keys % size]
-                self.of_row = groups
+                self.of_row = self.stratum = groups
                 self.example = torch.empty(len(keys), dtype=torch.long)
                 self.example[groups] = torch.arange(rows)
                 return
@@ -115,11 +137,8 @@ def drawing_order(layout: CodeLayout) -> list[tuple[int, int]]:
     ]
 
 
-def _draw_values(logits: Tensor, groups: Tensor, random: torch.Generator) -> Tensor:
+def _draw_values(logits: Tensor, lots: Lots, random: torch.Generator) -> Tensor:
     """One value for each row `(rows,)` from its group's logits `(groups, values)`."""
     relative = logits - logits.amax(1, keepdim=True)
-    shares = torch.where(relative > LEAST_LOGIT, relative.exp(), 0.0).cumsum(1)
-    levels = torch.rand(len(groups), 1, generator=random) * BELOW_ONE
-    if len(groups) != len(shares) or not bool((groups.diff() == 1).all()):
-        shares = shares[groups]
-    return torch.searchsorted(shares, levels * shares[:, -1:], right=True).squeeze(1)
+    shares = torch.where(relative > LEAST_LOGIT, relative.exp(), 0.0)
+    return draw_evenly(shares, lots, random)

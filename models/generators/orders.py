@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from models.nets.code_network import ROOT, CodeShape
+from models.nets.code_heads import ROOT, CodeShape
 
 USUAL_SHARE = 0.6
 """Share of rows that are trained in the order in which rows are drawn when nothing is given."""
@@ -33,45 +33,63 @@ class Task(NamedTuple):
     wanted: Tensor
 
 
-def draw_tasks(
-    codes: Codes, shapes: Sequence[CodeShape], usual: Tensor, random: torch.Generator
-) -> Task:
-    """Cuts an order of the codes of each row at a random place.
+class Orders:
+    """Draws orders of the codes of rows, and cuts them at random places.
 
-    A share of the rows, USUAL_SHARE, takes the `usual` order: the place of each code `(codes,)`
-    when rows are drawn from nothing. Errors of the first codes drawn are passed on to all later
-    ones, so what sampling meets most is trained most. All other rows take a random order, so that
-    any codes can be given: a code is available once the code that it refines is observed, and of
-    the available ones each is equally likely to be next (drawn as a race in which a code's
-    exponential clock starts when it becomes available). Every row is cut after 0..codes-1 codes,
-    all equally likely, and every available code is to be predicted (Uria et al. 2014; Hoogeboom
-    et al. 2022, order-agnostic autoregressive models).
-
-    Which rows stand for a set of observed codes must not hang on the codes that are not in it, or
-    the model learns the wrong distribution. So codes that don't apply have their places like all
-    others, although nothing is seen in them, and a row whose hidden codes would come before the
-    cut is not asked for anything.
+    `usual` is the place of each code `(codes,)` when rows are drawn from nothing.
     """
-    clocks = _arrivals(codes.known, shapes, random)
-    takes_usual = torch.rand(len(clocks), 1, generator=random) < USUAL_SHARE
-    clocks = torch.where(takes_usual, usual.to(clocks.dtype), clocks)
-    cuts = (_stratified(len(clocks), random) * len(shapes)).long().clamp_max(len(shapes) - 1)
-    before = clocks.argsort(1).argsort(1) < cuts.unsqueeze(1)
-    observed = codes.known & before
-    wanted = codes.known & ~before & ~(codes.hidden & before).any(1, keepdim=True)
-    for code, shape in enumerate(shapes):
-        if shape.parent != ROOT:
-            wanted[:, code] &= observed[:, shape.parent]
-    return Task(observed, wanted)
+
+    def __init__(self, shapes: Sequence[CodeShape], usual: Tensor) -> None:
+        self.usual = usual.float()
+        parents = [shape.parent for shape in shapes]
+        details = [code for code, above in enumerate(parents) if above != ROOT]
+        self.details = torch.tensor(details, dtype=torch.long)
+        self.refined = torch.tensor([parents[code] for code in details], dtype=torch.long)
+        self.levels = _levels(parents)
+
+    def draw(self, codes: Codes, random: torch.Generator) -> Task:
+        """A training task for each row.
+
+        A share of the rows, USUAL_SHARE, takes the usual order. Errors of the first codes drawn
+        are passed on to all later ones, so what sampling meets most is trained most. All other
+        rows take a random order, so that any codes can be given: a code is available once the code
+        that it refines is observed, and of the available ones each is equally likely to be next
+        (drawn as a race in which a code's exponential clock starts when it becomes available).
+        Every row is cut after 0..codes-1 codes, all equally likely, and every available code is to
+        be predicted (Uria et al. 2014; Hoogeboom et al. 2022, order-agnostic autoregression).
+
+        Which rows stand for a set of observed codes must not hang on the codes that are not in
+        it, or the model learns the wrong distribution. So codes that don't apply have their places
+        like all others, although nothing is seen in them, and a row whose hidden codes would come
+        before the cut is not asked for anything.
+        """
+        rows, size = codes.known.shape
+        clocks = self._arrivals(codes.known, random)
+        takes_usual = torch.rand(rows, 1, generator=random) < USUAL_SHARE
+        clocks = torch.where(takes_usual, self.usual, clocks)
+        cuts = (_stratified(rows, random) * size).long().clamp_max(size - 1)
+        before = clocks < clocks.sort(1).values.gather(1, cuts.unsqueeze(1))
+        observed = codes.known & before
+        wanted = codes.known & ~before & ~(codes.hidden & before).any(1, keepdim=True)
+        wanted[:, self.details] &= observed[:, self.refined]
+        return Task(observed, wanted)
+
+    def _arrivals(self, known: Tensor, random: torch.Generator) -> Tensor:
+        """When each code comes in a random order, `(rows, codes)`."""
+        clocks = torch.empty(known.shape).exponential_(generator=random)
+        for details, refined in self.levels:
+            clocks[:, details] += clocks[:, refined]
+        return clocks
 
 
-def _arrivals(known: Tensor, shapes: Sequence[CodeShape], random: torch.Generator) -> Tensor:
-    """When each code comes in a random order, `(rows, codes)`."""
-    clocks = torch.empty(known.shape).exponential_(generator=random)
-    for code, shape in enumerate(shapes):
-        if shape.parent != ROOT:
-            clocks[:, code] += clocks[:, shape.parent]
-    return clocks
+def _levels(parents: Sequence[int]) -> list[tuple[Tensor, Tensor]]:
+    """Codes and their parents, level after level below the roots."""
+    levels: list[tuple[Tensor, Tensor]] = []
+    above = [code for code, parent in enumerate(parents) if parent == ROOT]
+    while level := [code for code, parent in enumerate(parents) if parent in above]:
+        levels.append((torch.tensor(level), torch.tensor([parents[code] for code in level])))
+        above = level
+    return levels
 
 
 def _stratified(rows: int, random: torch.Generator) -> Tensor:

@@ -1,26 +1,14 @@
 """One network for all conditional distributions of a row of codes."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
+from models.nets.code_heads import CodeHeads, CodeShape
 from models.nets.residual import ResidualTrunk
-
-ROOT = -1
-"""The parent of a code that refines no other."""
-
-
-class CodeShape(NamedTuple):
-    """One code of a row: how many values it has, and which earlier code it refines (or ROOT).
-
-    `nested` asks for a start distribution of its own under each value of the parent.
-    """
-
-    cardinality: int
-    parent: int = ROOT
-    nested: bool = False
 
 
 class CodeNetwork(nn.Module):
@@ -29,8 +17,7 @@ class CodeNetwork(nn.Module):
     Each code has a learned vector for each of its values and one for "not observed"; their sum
     enters a residual trunk, whose output feeds one linear head for each code. Summed vectors are
     the concatenated embeddings and the first linear layer in one, so that sampling can add one
-    code at a time. The heads start at zero weights, so that the network starts at whatever
-    biases `start_at` sets: the marginal distributions.
+    code at a time.
 
     Codes are int64 `(rows, codes)`; a negative code means "not observed".
     """
@@ -48,37 +35,9 @@ class CodeNetwork(nn.Module):
         self.register_buffer("input_blank", inputs[1:] - 1, persistent=False)
         self.inputs = nn.Parameter(torch.empty(int(inputs[-1]), width))
         self.trunk = ResidualTrunk(width=width, blocks=blocks, hidden=hidden, dropout=dropout)
-        self.runs = _runs(self.shapes)
-        self.head_start = _head_starts(self.shapes, self.runs)
-        self.place: Tensor
-        places = [code for run in self.runs for code in run]
-        self.register_buffer("place", torch.tensor(places).argsort(), persistent=False)
-        self.heads = nn.Linear(width, sum(sizes))
-        self.nested = nn.ParameterDict(
-            {
-                str(code): torch.zeros(sizes[shape.parent], shape.cardinality)
-                for code, shape in enumerate(self.shapes)
-                if shape.nested
-            }
-        )
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Inputs of unit variance whatever the number of codes; heads silent."""
+        self.heads = CodeHeads(self.shapes, width=width)
+        # Inputs of unit variance whatever the number of codes.
         nn.init.normal_(self.inputs, std=len(self.shapes) ** -0.5)
-        nn.init.zeros_(self.heads.weight)
-        nn.init.zeros_(self.heads.bias)
-
-    @torch.no_grad()
-    def start_at(self, code: int, log_probabilities: Tensor) -> None:
-        """Sets the start distribution of a code, `(cardinality,)`.
-
-        That of a nested code is `(parent, cardinality)`.
-        """
-        if self.shapes[code].nested:
-            self.nested[str(code)].copy_(log_probabilities)
-        else:
-            self.heads.bias[self._columns_of(code)] = log_probabilities.to(self.heads.bias.dtype)
 
     def vectors(self, code: int) -> Tensor:
         """Input vectors of one code: `(cardinality + 1, width)`, the last one "not observed"."""
@@ -88,67 +47,44 @@ class CodeNetwork(nn.Module):
     def embed(self, codes: Tensor) -> Tensor:
         """The summed input vectors `(rows, width)` of codes `(rows, codes)`."""
         rows = torch.where(codes >= 0, codes + self.input_start, self.input_blank)
-        return nn.functional.embedding_bag(rows, self.inputs, mode="sum")
+        summed: Tensor = _SummedRows.apply(rows, self.inputs)  # type: ignore[no-untyped-call]
+        return summed
 
-    def negative_log_likelihood(self, observed: Tensor, targets: Tensor) -> Tensor:
-        """Minus the log probability of each target given the observed codes, `(rows, codes)`.
+    def loss(self, observed: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        """The weighted sum of minus the log probability of each target, given the observed codes.
 
-        Where a target is negative (unknown, or it does not apply) the figure means nothing: the
-        caller gives it no weight.
+        All `(rows, codes)`. A negative target must weigh nothing.
         """
-        outputs = self.heads(self.trunk(self.embed(observed)))
-        values = targets.clamp_min(0)
-        losses = [self._run_loss(outputs, values, run) for run in self.runs]
-        return torch.cat(losses, 1)[:, self.place]
+        return self.heads.loss(self.trunk(self.embed(observed)), targets, weights)
 
-    def _run_loss(self, outputs: Tensor, values: Tensor, run: list[int]) -> Tensor:
-        """Cross-entropies `(rows, len(run))` of equally large codes, in one go."""
-        size = self.shapes[run[0]].cardinality
-        start = self.head_start[run[0]]
-        block = outputs[:, start : start + size * len(run)].view(-1, len(run), size)
-        if self.shapes[run[0]].nested:
-            biases = [self._nested_bias(code, values[:, self.shapes[code].parent]) for code in run]
-            block = block + torch.stack(biases, 1)
-        chosen = block.gather(2, values[:, run].unsqueeze(2)).squeeze(2)
-        return block.logsumexp(2) - chosen
-
-    def _nested_bias(self, code: int, parents: Tensor) -> Tensor:
-        biases: Tensor = nn.functional.embedding(parents.clamp_min(0), self.nested[str(code)])
-        return biases
+    def log_probabilities(self, observed: Tensor, targets: Tensor) -> Tensor:
+        """The log probability of each target given the observed codes, `(rows, codes)`, in nats."""
+        return self.heads.log_probabilities(self.trunk(self.embed(observed)), targets)
 
     def logits(self, embedded: Tensor, code: int, parents: Tensor | None) -> Tensor:
         """Logits `(rows, cardinality)` of one code only, from summed input vectors.
 
         `parents` are the parent's values `(rows,)` of a nested code.
         """
-        columns = self._columns_of(code)
-        features = self.trunk(embedded)
-        outputs = nn.functional.linear(
-            features, self.heads.weight[columns], self.heads.bias[columns]
-        )
-        if self.shapes[code].nested and parents is not None:
-            outputs = outputs + self._nested_bias(code, parents)
-        return outputs
-
-    def _columns_of(self, code: int) -> slice:
-        start = self.head_start[code]
-        return slice(start, start + self.shapes[code].cardinality)
+        return self.heads.logits(self.trunk(embedded), code, parents)
 
 
-def _runs(shapes: Sequence[CodeShape]) -> list[list[int]]:
-    """Codes in runs of equal size and nesting: each run is one tensor in the loss."""
-    kinds = sorted({(shape.nested, shape.cardinality) for shape in shapes})
-    return [
-        [code for code, shape in enumerate(shapes) if (shape.nested, shape.cardinality) == kind]
-        for kind in kinds
-    ]
+class _SummedRows(torch.autograd.Function):
+    """The sum of some rows of a table, `(rows, picked)` of `(table, width)` to `(rows, width)`.
 
+    Its gradient is a product with the matrix that marks who picked what: torch's own walks
+    through the picked rows one by one and takes ten times as long.
+    """
 
-def _head_starts(shapes: Sequence[CodeShape], runs: list[list[int]]) -> list[int]:
-    """Where each code's head begins among the columns of all heads."""
-    starts, column = [0] * len(shapes), 0
-    for run in runs:
-        for code in run:
-            starts[code] = column
-            column += shapes[code].cardinality
-    return starts
+    @staticmethod
+    def forward(ctx: Any, picked: Tensor, table: Tensor) -> Tensor:
+        ctx.save_for_backward(picked)
+        ctx.height = len(table)
+        return nn.functional.embedding_bag(picked, table, mode="sum")
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor]:
+        (picked,) = ctx.saved_tensors
+        marks = gradient.new_zeros(len(picked), ctx.height).scatter_(1, picked, 1.0)
+        return None, marks.t() @ gradient

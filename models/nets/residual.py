@@ -1,7 +1,26 @@
 """A residual multilayer perceptron: the trunk between a model's inputs and its heads."""
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+
+class ByteDropout(nn.Module):
+    """Dropout whose chances are multiples of 1/256: eight draws for the price of one.
+
+    On a CPU the random numbers of usual dropout cost as much as the layer before it.
+    """
+
+    def __init__(self, chance: float) -> None:
+        super().__init__()
+        self.dropped = round(chance * 256)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        if not self.training or not self.dropped:
+            return inputs
+        words = torch.empty(-(-inputs.numel() // 8), dtype=torch.int64).random_(-(2**63), 2**63 - 1)
+        bytes_ = words.view(torch.uint8)[: inputs.numel()].view(inputs.shape)
+        return inputs * ((bytes_ >= self.dropped) * (256 / (256 - self.dropped)))
 
 
 class ResidualBlock(nn.Module):
@@ -15,7 +34,7 @@ class ResidualBlock(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.widen = nn.Linear(width, hidden)
         self.narrow = nn.Linear(hidden, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = ByteDropout(dropout)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

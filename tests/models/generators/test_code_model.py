@@ -73,16 +73,16 @@ def test_known_codes_stay_as_they_are(model: CodeModel) -> None:
 def test_sharing_the_work_changes_no_distribution(
     model: CodeModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Rows that agree are asked for once; asked one by one they give the very same draws."""
-    blank = torch.full((3000, len(model.layout.shapes)), -1)
+    """Rows that agree are asked for once; asked one by one they follow the same distribution."""
+    blank = torch.full((20_000, len(model.layout.shapes)), -1)
 
-    def draw() -> torch.Tensor:
+    def draw() -> np.ndarray:
         made = CodeDrawing(model.network, model.layout)
-        return made.complete(blank, torch.Generator().manual_seed(7))
+        return shares(made.complete(blank, torch.Generator().manual_seed(7)).numpy())
 
     grouped = draw()
     monkeypatch.setattr(drawing, "SHARED", 0.0)
-    assert (grouped != draw()).any(1).float().mean() < 0.002
+    assert np.abs(grouped - draw()).max() < 0.005
 
 
 def test_batches_bound_the_memory(model: CodeModel, monkeypatch: pytest.MonkeyPatch) -> None:

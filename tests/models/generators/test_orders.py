@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from models.generators.orders import USUAL_SHARE, Codes, draw_tasks
-from models.nets.code_network import CodeShape
+from models.generators.orders import USUAL_SHARE, Codes, Orders
+from models.nets.code_heads import CodeShape
 
 SHAPES = (CodeShape(3), CodeShape(4, 0), CodeShape(5, 1), CodeShape(2))
 USUAL = torch.tensor([1, 2, 3, 0])
@@ -19,7 +19,7 @@ def tasks(rows: int, *, hidden: float = 0.0, seed: int = 1) -> tuple[torch.Tenso
         if shape.parent >= 0:
             known[:, code] &= known[:, shape.parent]
             kept[:, code] |= ~known[:, shape.parent]
-    task = draw_tasks(Codes(known, ~kept), SHAPES, USUAL, random)
+    task = Orders(SHAPES, USUAL).draw(Codes(known, ~kept), random)
     return known, task.observed, task.wanted
 
 
@@ -41,7 +41,7 @@ def test_rows_that_stand_for_what_is_observed_do_not_hang_on_the_rest(detail: st
         known[lacks, 1] = known[lacks, 2] = False
     else:
         known[lacks, 3], hidden[lacks, 3] = False, True
-    task = draw_tasks(Codes(known, hidden), SHAPES, USUAL, random)
+    task = Orders(SHAPES, USUAL).draw(Codes(known, hidden), random)
     nothing_seen = ~task.observed.any(1)
     asked = task.wanted[:, 0] & nothing_seen
     assert float(lacks[asked].float().mean()) == pytest.approx(0.5, abs=0.015)
