@@ -8,7 +8,8 @@ from models.generators.drawing import CodeDrawing, Question
 from models.nets.code_network import CodeNetwork
 
 ROWS = 20_000
-ROUNDS = 6
+ROUNDS = 20
+"""Enough for a shift of one nat to settle; each round costs one softmax of what is drawn anyway."""
 FEWEST_ROWS = 50
 """A correction counts half when it rests on this many rows."""
 LARGEST = 1.0
