@@ -1,7 +1,6 @@
 """Row rules of a contract, each checked exactly in Arrow: which rows of a typed table break it."""
 
 import math
-import operator
 import warnings
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
@@ -12,20 +11,16 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data_contracts.contract import Column, Comparison, Table
-from data_contracts.masks import Mask, present, true_mask
+from data_contracts.contract import Column, Comparison, Table, WrittenRule
+from data_contracts.masks import Mask, among, present, true_mask
 from data_contracts.schema import arrow_type
+from data_contracts.written_checks import breaks_written
 
-RuleKind = Literal["present", "minimum", "maximum", "categories", "pattern", "comparison"]
+RuleKind = Literal[
+    "present", "minimum", "maximum", "categories", "pattern",
+    "comparison", "sum", "required_when",
+]  # fmt: skip
 _TICKS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
-_COMPARE = {
-    "<": pc.less, "<=": pc.less_equal, "==": pc.equal,
-    "!=": pc.not_equal, ">=": pc.greater_equal, ">": pc.greater,
-}  # fmt: skip
-_PYTHON_COMPARE = {
-    "<": operator.lt, "<=": operator.le, "==": operator.eq,
-    "!=": operator.ne, ">=": operator.ge, ">": operator.gt,
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -33,22 +28,33 @@ class RowRule:
     """One promise that each row keeps or breaks by itself. `text` names it in proofs and rejects.
 
     `bound` is the limit in the column's own numbers, rounded inwards: ticks of its unit for times,
-    a Decimal of its scale for decimals.
+    a Decimal of its scale for decimals. `written` is the rule as its author wrote it, `column` its
+    first column then.
     """
 
     text: str
     kind: RuleKind
     column: Column
     bound: Any = None
-    comparison: Comparison | None = None
+    written: WrittenRule | None = None
+
+    @property
+    def comparison(self) -> Comparison | None:
+        """The comparison that the rule is, if it is one."""
+        return self.written if isinstance(self.written, Comparison) else None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column that decides whether a row keeps the rule."""
+        return (self.column.name,) if self.written is None else self.written.columns
 
 
 def row_rules(table: Table) -> tuple[RowRule, ...]:
-    """All row rules of a table, in the order of its columns; comparisons last."""
+    """All row rules of a table, in the order of its columns; those of several columns last."""
     rules = [rule for column in table.columns for rule in _column_rules(column)]
-    for comparison in table.row_rules:
-        text = comparison.name or comparison.text
-        rules.append(RowRule(text, "comparison", table.column(comparison.left), None, comparison))
+    for written in table.row_rules:
+        first = table.column(written.columns[0])
+        rules.append(RowRule(written.name or written.text, written.kind, first, None, written))
     return tuple(rules)
 
 
@@ -102,9 +108,9 @@ def _time_bound(column: Column, target: pa.DataType, text: str, upwards: bool) -
 
 
 def broken_rows(rule: RowRule, rows: pa.Table) -> Mask:
-    """Which rows break the rule. A missing value breaks only `present`."""
-    if rule.kind == "comparison":
-        return _breaks_comparison(rule, rows)
+    """Which rows break the rule. A missing value breaks only rules about presence."""
+    if rule.written is not None:
+        return breaks_written(rule.written, rows)
     values = rows[rule.column.name].combine_chunks()
     if rule.kind == "present":
         return true_mask(pc.is_null(values))
@@ -144,31 +150,7 @@ def _range(target: pa.DataType) -> tuple[Any, Any]:
 
 
 def _breaks_categories(values: pa.Array, categories: tuple[Any, ...]) -> Mask:
-    if pa.types.is_dictionary(values.type):
-        known = _is_in(values.dictionary, categories)
-        inside = known.take(values.indices)
-    else:
-        inside = _is_in(values, categories)
-    return np.asarray(present(values) & ~true_mask(inside))
-
-
-def _is_in(values: pa.Array, categories: tuple[Any, ...]) -> pa.Array:
-    if pa.types.is_decimal(values.type):
-        listed: list[Any] = [Decimal(str(value)) for value in categories]
-    elif pa.types.is_floating(values.type):
-        listed = [float(value) for value in categories]
-    else:
-        listed = list(categories)
-    fitting = [scalar for scalar in (_scalar(value, values.type) for value in listed) if scalar]
-    return pc.is_in(values, value_set=pa.array([s.as_py() for s in fitting], values.type))
-
-
-def _scalar(value: Any, target: pa.DataType) -> pa.Scalar | None:
-    """The category as a value of the column's type; one that has no place there can't occur."""
-    try:
-        return pa.scalar(value, target)
-    except (pa.ArrowInvalid, OverflowError):
-        return None
+    return np.asarray(present(values) & ~among(values, categories))
 
 
 def _breaks_pattern(values: pa.Array, pattern: str) -> Mask:
@@ -181,49 +163,3 @@ def _breaks_pattern(values: pa.Array, pattern: str) -> Mask:
         found = texts.str.contains(pattern).fillna(False).to_numpy(dtype=bool)
     inside = pa.array(found, pa.bool_()).take(encoded.indices)
     return np.asarray(present(values) & ~true_mask(inside))
-
-
-def _breaks_comparison(rule: RowRule, rows: pa.Table) -> Mask:
-    comparison = rule.comparison
-    assert comparison is not None
-    left = _plain(rows[comparison.left])
-    if isinstance(comparison.right, str):
-        right = _plain(rows[comparison.right])
-    else:
-        right = _number(comparison.right, left.type)
-    try:
-        return true_mask(pc.invert(_COMPARE[comparison.operator](left, right)))
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return _breaks_exactly(left, comparison.operator, right)
-
-
-def _breaks_exactly(left: pa.Array, sign: str, right: pa.Array | pa.Scalar) -> Mask:
-    """Slow and exact, for numbers that Arrow can't bring to one type without loss."""
-    lefts = left.to_pylist()
-    rights = right.to_pylist() if isinstance(right, pa.Array) else [right.as_py()] * len(lefts)
-    compare = _PYTHON_COMPARE[sign]
-    return np.array(
-        [
-            one is not None and other is not None and not compare(one, other)
-            for one, other in zip(lefts, rights, strict=True)
-        ],
-        dtype=bool,
-    )
-
-
-def _plain(values: pa.ChunkedArray) -> pa.Array:
-    """Text as text, instants as UTC: types that compare whatever their layout and zone."""
-    whole = values.combine_chunks()
-    if pa.types.is_dictionary(whole.type):
-        whole = whole.cast(whole.type.value_type)
-    if pa.types.is_timestamp(whole.type) and whole.type.tz is not None:
-        return whole.cast(pa.timestamp(whole.type.unit, tz="UTC")).cast(
-            pa.timestamp(whole.type.unit)
-        )
-    return whole.cast(pa.string()) if pa.types.is_large_string(whole.type) else whole
-
-
-def _number(value: float | int, target: pa.DataType) -> pa.Scalar:
-    if pa.types.is_decimal(target):
-        return pa.scalar(Decimal(str(value)))
-    return pa.scalar(np.float32(value)) if pa.types.is_float32(target) else pa.scalar(value)

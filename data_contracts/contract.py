@@ -7,6 +7,12 @@ from pydantic import Field, StringConstraints
 
 from data_contracts.choice import ModelChoice
 from data_contracts.record import Record
+from data_contracts.written_rules import Comparison as Comparison
+from data_contracts.written_rules import RequiredWhen as RequiredWhen
+from data_contracts.written_rules import Scalar as Scalar
+from data_contracts.written_rules import Sum as Sum
+from data_contracts.written_rules import Term as Term
+from data_contracts.written_rules import WrittenRule as WrittenRule
 
 LogicalType = Literal["integer", "number", "boolean", "string", "date", "timestamp"]
 Role = Literal["attribute", "identifier", "quasi_identifier", "sensitive", "target"]
@@ -16,7 +22,6 @@ IdentifierKind = Literal[
 ]
 TableKind = Literal["table", "panel", "series", "child"]
 Format = Literal["csv", "parquet", "jsonl", "sql"]
-Scalar = bool | int | float | str
 
 # Ids become folder names: no separators, no leading dot, no "..".
 Identifier = Annotated[
@@ -83,23 +88,6 @@ class Source(Record):
     table: str | None = None
 
 
-class Comparison(Record):
-    """A row rule between two columns, or a column and a number: `left operator right`.
-
-    Rows in which either side is missing keep the rule.
-    """
-
-    left: str
-    operator: Literal["<", "<=", "==", "!=", ">=", ">"]
-    right: str | float | int
-    name: str | None = None
-
-    @property
-    def text(self) -> str:
-        """The rule as a reader would write it."""
-        return f"{self.left} {self.operator} {self.right}"
-
-
 class ForeignKey(Record):
     """Columns whose values must exist as `parent_columns` in the table `parent`."""
 
@@ -133,7 +121,11 @@ class Table(Record):
         default=None, description="Regular step of `time` as a pandas offset: 'h', '7D', 'MS'."
     )
     foreign_keys: tuple[ForeignKey, ...] = ()
-    row_rules: tuple[Comparison, ...] = ()
+    row_rules: tuple[WrittenRule, ...] = ()
+    fixed_combinations: tuple[tuple[str, ...], ...] = Field(
+        default=(), description="Made rows have only such values together as training rows have."
+    )
+    unique_together: tuple[tuple[str, ...], ...] = ()
     min_rows: int | None = Field(default=None, ge=0)
     max_rows: int | None = Field(default=None, ge=0)
     freshness: Freshness | None = None

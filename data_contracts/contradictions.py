@@ -66,6 +66,8 @@ def _table_contradictions(table: Table, path: str) -> Iterator[Fault]:
             found = f"rowCount at least {table.min_rows} and at most {table.max_rows}"
             yield Fault(f"{path}.quality", found, "Swap or mend the two.")
     for rule in table.row_rules:
+        if not isinstance(rule, Comparison):
+            continue
         yield from _rule_contradictions(table, rule, f"{path}.quality({rule.text})")
     yield from _freshness_contradictions(table)
 

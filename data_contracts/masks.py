@@ -1,5 +1,9 @@
 """Row masks over Arrow columns: which rows, and a column with only those rows left."""
 
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,6 +20,31 @@ def true_mask(values: pa.Array) -> Mask:
 def present(values: pa.Array) -> Mask:
     """Which rows hold a value."""
     return true_mask(pc.is_valid(values))
+
+
+def among(values: pa.Array, listed: Iterable[Any]) -> Mask:
+    """Which rows hold one of the listed values, written as a contract does; missing ones don't."""
+    if pa.types.is_dictionary(values.type):
+        return true_mask(_is_in(values.dictionary, listed).take(values.indices))
+    return true_mask(_is_in(values, listed))
+
+
+def _is_in(values: pa.Array, listed: Iterable[Any]) -> pa.Array:
+    if pa.types.is_decimal(values.type):
+        listed = [Decimal(str(value)) for value in listed]
+    elif pa.types.is_floating(values.type):
+        listed = [float(value) for value in listed]
+    scalars = [_scalar(value, values.type) for value in listed]
+    fitting = [scalar.as_py() for scalar in scalars if scalar is not None]
+    return pc.is_in(values, value_set=pa.array(fitting, values.type))
+
+
+def _scalar(value: Any, target: pa.DataType) -> pa.Scalar | None:
+    """A listed value in the column's type; one that has no place there can't occur."""
+    try:
+        return pa.scalar(value, target)
+    except (pa.ArrowInvalid, OverflowError):
+        return None
 
 
 def matches(text: pa.Array, pattern: str) -> Mask:

@@ -3,7 +3,7 @@
 import json
 import re
 
-from data_contracts.contract import Comparison
+from data_contracts.contract import Comparison, WrittenRule
 
 _WORD = re.compile(r"[^\W\d]\w*")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -31,10 +31,9 @@ def parse_rule(text: str, name: str | None) -> Comparison | None:
         return None
 
 
-def rule_text(rule: Comparison) -> str:
+def rule_text(rule: WrittenRule) -> str:
     """The text that `parse_rule` reads back as the same rule."""
-    right = _quoted(rule.right) if isinstance(rule.right, str) else repr(rule.right)
-    return f"{_quoted(rule.left)} {rule.operator} {right}"
+    return rule.written(_quoted)
 
 
 def _column(text: str) -> str:

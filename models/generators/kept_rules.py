@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from data_contracts.checks import broken_rows, row_rules
-from data_contracts.contract import Comparison, Table
+from data_contracts.contract import Comparison, Table, WrittenRule
 from data_contracts.errors import ModelError
 from data_contracts.schema import to_arrow
 from models.encoding.column import BoolArray, IntArray
@@ -50,7 +50,7 @@ def _broken(frame: pd.DataFrame, table: Table) -> BoolArray:
     rows = to_arrow(frame, table)
     broken = np.zeros(len(frame), dtype=np.bool_)
     for rule in row_rules(table):
-        if rule.kind == "comparison":
+        if rule.written is not None:
             broken |= broken_rows(rule, rows)
     return broken
 
@@ -67,14 +67,16 @@ def _replaced(frame: pd.DataFrame, rows: IntArray, drawn: pd.DataFrame) -> pd.Da
 
 
 def _mended(
-    frame: pd.DataFrame, table: Table, rule: Comparison, given: frozenset[str]
+    frame: pd.DataFrame, table: Table, rule: WrittenRule, given: frozenset[str]
 ) -> pd.DataFrame:
     """The frame with one side of a rule moved onto the other, where it is broken and can be."""
+    if not isinstance(rule, Comparison):
+        return frame
     if rule.operator not in ("<=", ">=", "==") or not isinstance(rule.right, str):
         return frame
     to, source = (rule.left, rule.right) if rule.left not in given else (rule.right, rule.left)
     if to in given or frame[to].dtype != frame[source].dtype:
         return frame
-    (own,) = [kept for kept in row_rules(table) if kept.comparison is rule]
+    (own,) = [kept for kept in row_rules(table) if kept.written is rule]
     broken = broken_rows(own, to_arrow(frame, table))
     return frame.assign(**{to: frame[to].where(~broken, frame[source])})

@@ -1,0 +1,149 @@
+"""Row rules that an author wrote, each checked exactly: which rows of a typed table break it."""
+
+import operator
+from decimal import Decimal, localcontext
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from data_contracts.contract import Comparison, RequiredWhen, Sum, WrittenRule
+from data_contracts.masks import Mask, among, present, true_mask
+
+SUM_TOLERANCE = 1e-9
+"""How far a sum of doubles may miss its total, relative to the largest number in the row."""
+SINGLE_SUM_TOLERANCE = 1e-6
+"""The same where a column is of single precision (float32)."""
+# Digits in which any sum of Arrow's integers and decimals is exact.
+_EXACT_DIGITS = 100
+_COMPARE = {
+    "<": pc.less, "<=": pc.less_equal, "==": pc.equal,
+    "!=": pc.not_equal, ">=": pc.greater_equal, ">": pc.greater,
+}  # fmt: skip
+_PYTHON_COMPARE = {
+    "<": operator.lt, "<=": operator.le, "==": operator.eq,
+    "!=": operator.ne, ">=": operator.ge, ">": operator.gt,
+}  # fmt: skip
+
+
+def breaks_written(rule: WrittenRule, rows: pa.Table) -> Mask:
+    """Which rows break the rule. A missing value breaks only `RequiredWhen`."""
+    if isinstance(rule, Comparison):
+        return _breaks_comparison(rule, rows)
+    return _breaks_sum(rule, rows) if isinstance(rule, Sum) else _breaks_presence(rule, rows)
+
+
+def meets_condition(rule: RequiredWhen, rows: pa.Table) -> Mask:
+    """Which rows meet the rule's condition; a missing value is none of the values listed."""
+    values = rows[rule.when].combine_chunks()
+    return present(values) if rule.values is None else among(values, rule.values)
+
+
+def _breaks_presence(rule: RequiredWhen, rows: pa.Table) -> Mask:
+    met, missing = meets_condition(rule, rows), ~present(rows[rule.column].combine_chunks())
+    wrong = missing != rule.missing
+    if rule.otherwise:
+        return np.asarray(wrong == met)
+    return np.asarray(wrong & met)
+
+
+def _breaks_sum(rule: Sum, rows: pa.Table) -> Mask:
+    signs: list[int] = [term.sign for term in rule.terms]
+    columns = [_plain(rows[name]) for name in rule.columns]
+    types = [column.type for column in columns]
+    if any(pa.types.is_floating(kind) for kind in types):
+        single = any(pa.types.is_float32(kind) for kind in types)
+        return _misses(columns, signs, SINGLE_SUM_TOLERANCE if single else SUM_TOLERANCE)
+    try:
+        return _differs(columns, signs)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return _differs_exactly(columns, signs)
+
+
+def _misses(columns: list[pa.Array], signs: list[int], tolerance: float) -> Mask:
+    """Rows in which doubles add up to something else, by more than rounding can explain."""
+    whole = np.logical_and.reduce([present(column) for column in columns])
+    numbers = [
+        np.asarray(pc.fill_null(column.cast(pa.float64(), safe=False), 0.0)) for column in columns
+    ]
+    largest = np.max(np.abs(numbers), axis=0)
+    with np.errstate(invalid="ignore", over="ignore"):
+        missed = -numbers[-1]
+        for sign, number in zip(signs, numbers, strict=False):
+            missed = missed + sign * number
+        # Written so that what is no number breaks the rule.
+        return np.asarray(whole & ~(np.abs(missed) <= tolerance * largest))
+
+
+def _differs(columns: list[pa.Array], signs: list[int]) -> Mask:
+    """Raises pa.ArrowInvalid where Arrow has no room for a number on the way."""
+    whole = all(pa.types.is_integer(column.type) for column in columns)
+    *terms, total = [column.cast(pa.int64()) if whole else _long(column) for column in columns]
+    added = pc.subtract_checked(pa.scalar(0, total.type), terms[0]) if signs[0] < 0 else terms[0]
+    for sign, term in zip(signs[1:], terms[1:], strict=True):
+        added = (pc.add_checked if sign > 0 else pc.subtract_checked)(added, term)
+    return true_mask(pc.not_equal(added, total))
+
+
+def _long(column: pa.Array) -> pa.Array:
+    """A column of exact numbers with room to add."""
+    if pa.types.is_integer(column.type):
+        return column.cast(pa.decimal256(20, 0))
+    return column.cast(pa.decimal256(column.type.precision, column.type.scale))
+
+
+def _differs_exactly(columns: list[pa.Array], signs: list[int]) -> Mask:
+    """Slow and exact, for numbers that Arrow has no room for."""
+    broken = np.zeros(len(columns[0]), dtype=bool)
+    with localcontext(prec=_EXACT_DIGITS):
+        lists = [column.to_pylist() for column in columns]
+        for place, values in enumerate(zip(*lists, strict=True)):
+            if None not in values:
+                *terms, total = (Decimal(value) for value in values)
+                added = sum(sign * term for sign, term in zip(signs, terms, strict=True))
+                broken[place] = added != total
+    return broken
+
+
+def _breaks_comparison(comparison: Comparison, rows: pa.Table) -> Mask:
+    left = _plain(rows[comparison.left])
+    if isinstance(comparison.right, str):
+        right = _plain(rows[comparison.right])
+    else:
+        right = _number(comparison.right, left.type)
+    try:
+        return true_mask(pc.invert(_COMPARE[comparison.operator](left, right)))
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return _breaks_exactly(left, comparison.operator, right)
+
+
+def _breaks_exactly(left: pa.Array, sign: str, right: pa.Array | pa.Scalar) -> Mask:
+    """Slow and exact, for numbers that Arrow can't bring to one type without loss."""
+    lefts = left.to_pylist()
+    rights = right.to_pylist() if isinstance(right, pa.Array) else [right.as_py()] * len(lefts)
+    compare = _PYTHON_COMPARE[sign]
+    return np.array(
+        [
+            one is not None and other is not None and not compare(one, other)
+            for one, other in zip(lefts, rights, strict=True)
+        ],
+        dtype=bool,
+    )
+
+
+def _plain(values: pa.ChunkedArray) -> pa.Array:
+    """Text as text, instants as UTC: types that compare whatever their layout and zone."""
+    whole = values.combine_chunks()
+    if pa.types.is_dictionary(whole.type):
+        whole = whole.cast(whole.type.value_type)
+    if pa.types.is_timestamp(whole.type) and whole.type.tz is not None:
+        return whole.cast(pa.timestamp(whole.type.unit, tz="UTC")).cast(
+            pa.timestamp(whole.type.unit)
+        )
+    return whole.cast(pa.string()) if pa.types.is_large_string(whole.type) else whole
+
+
+def _number(value: float | int, target: pa.DataType) -> pa.Scalar:
+    if pa.types.is_decimal(target):
+        return pa.scalar(Decimal(str(value)))
+    return pa.scalar(np.float32(value)) if pa.types.is_float32(target) else pa.scalar(value)

@@ -1,0 +1,134 @@
+"""Row rules that an author writes: comparisons, sums, and presence on a condition."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from data_contracts.record import Record
+
+Scalar = bool | int | float | str
+
+
+class Comparison(Record):
+    """A row rule between two columns, or a column and a number: `left operator right`.
+
+    Rows in which either side is missing keep the rule.
+    """
+
+    kind: Literal["comparison"] = "comparison"
+    left: str
+    operator: Literal["<", "<=", "==", "!=", ">=", ">"]
+    right: str | float | int
+    name: str | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (self.left, self.right) if isinstance(self.right, str) else (self.left,)
+
+    @property
+    def text(self) -> str:
+        """The rule as a reader would write it."""
+        return self.written(str)
+
+    def written(self, quote: Callable[[str], str]) -> str:
+        """The rule with each column as `quote` writes it."""
+        right = quote(self.right) if isinstance(self.right, str) else repr(self.right)
+        return f"{quote(self.left)} {self.operator} {right}"
+
+
+class Term(Record):
+    """A column that a sum adds (`sign` 1) or takes away (-1)."""
+
+    column: str
+    sign: Literal[1, -1] = 1
+
+
+class Sum(Record):
+    """A row rule: the terms add up to `total`, as in `a + b - d == c`.
+
+    Rows in which a term or the total is missing keep the rule.
+    """
+
+    kind: Literal["sum"] = "sum"
+    terms: tuple[Term, ...] = Field(min_length=2)
+    total: str
+    name: str | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (*(term.column for term in self.terms), self.total)
+
+    @property
+    def text(self) -> str:
+        """The rule as a reader would write it."""
+        return self.written(str)
+
+    def written(self, quote: Callable[[str], str]) -> str:
+        """The rule with each column as `quote` writes it."""
+        first, *others = self.terms
+        left = f"{'' if first.sign > 0 else '-'}{quote(first.column)}"
+        for term in others:
+            left += f" {'+' if term.sign > 0 else '-'} {quote(term.column)}"
+        return f"{left} == {quote(self.total)}"
+
+
+class RequiredWhen(Record):
+    """A row rule: `column` is present (or `missing`) in the rows that meet a condition.
+
+    They are the rows in which `when` has one of `values`; without values, those in which it has
+    any. A missing `when` is none of the values. With `otherwise` the opposite holds in all other
+    rows; without, they keep the rule whatever they hold.
+    """
+
+    kind: Literal["required_when"] = "required_when"
+    column: str
+    missing: bool = False
+    when: str
+    values: tuple[Scalar, ...] | None = Field(default=None, min_length=1)
+    otherwise: bool = False
+    name: str | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (self.column, self.when)
+
+    @property
+    def text(self) -> str:
+        """The rule as a reader would write it."""
+        return self.written(str)
+
+    def written(self, quote: Callable[[str], str]) -> str:
+        """The rule with each column as `quote` writes it."""
+        words = ("missing", "present") if self.missing else ("present", "missing")
+        ending = f" else {words[1]}" if self.otherwise else ""
+        condition = f"{quote(self.when)} {self._condition()}"
+        return f"{quote(self.column)} {words[0]} when {condition}{ending}"
+
+    def _condition(self) -> str:
+        if self.values is None:
+            return "present"
+        if len(self.values) == 1:
+            return f"== {_literal(self.values[0])}"
+        return f"in ({', '.join(map(_literal, self.values))})"
+
+
+def _literal(value: Scalar) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else repr(value)
+
+
+def _rule_kind(rule: Any) -> str:
+    # Comparisons were the only rules once, and were written without a kind.
+    kind = rule.get("kind", "comparison") if isinstance(rule, dict) else getattr(rule, "kind", "")
+    return str(kind)
+
+
+WrittenRule = Annotated[
+    Annotated[Comparison, Tag("comparison")]
+    | Annotated[Sum, Tag("sum")]
+    | Annotated[RequiredWhen, Tag("required_when")],
+    Discriminator(_rule_kind),
+]
+"""A row rule that an author writes about several columns, told apart by its `kind`."""
