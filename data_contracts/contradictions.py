@@ -1,13 +1,13 @@
 """Contradictions: promises that are each well formed, but cannot all hold."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from pandas.tseries.frequencies import to_offset
 
 from data_contracts.column_contradictions import column_contradictions
-from data_contracts.contract import Column, Comparison, Contract, ForeignKey, Table
+from data_contracts.contract import Column, Contract, ForeignKey, Table
 from data_contracts.faults import Fault, suggestion
+from data_contracts.rule_contradictions import rule_contradictions, unknown_columns
 from data_contracts.source_contradictions import source_contradictions
 
 _TIMES = ("date", "timestamp")
@@ -65,10 +65,7 @@ def _table_contradictions(table: Table, path: str) -> Iterator[Fault]:
         if table.min_rows > table.max_rows:
             found = f"rowCount at least {table.min_rows} and at most {table.max_rows}"
             yield Fault(f"{path}.quality", found, "Swap or mend the two.")
-    for rule in table.row_rules:
-        if not isinstance(rule, Comparison):
-            continue
-        yield from _rule_contradictions(table, rule, f"{path}.quality({rule.text})")
+    yield from rule_contradictions(table, path)
     yield from _freshness_contradictions(table)
 
 
@@ -122,27 +119,6 @@ def _freshness_contradictions(table: Table) -> Iterator[Fault]:
         yield Fault(path, found, "Freshness needs a date or timestamp column.")
 
 
-def _rule_contradictions(table: Table, rule: Comparison, path: str) -> Iterator[Fault]:
-    sides = [rule.left] + ([rule.right] if isinstance(rule.right, str) else [])
-    columns = [_column(table, name) for name in sides]
-    for name, column in zip(sides, columns, strict=True):
-        if column is None:
-            yield Fault(path, f"no column is called {name!r}", suggestion(name, table.column_names))
-    families = [_family(column) for column in columns if column is not None]
-    if not isinstance(rule.right, str):
-        families.append("number")
-    if len(set(families)) > 1:
-        found = f"compares {' with '.join(families)}"
-        yield Fault(path, found, "Compare columns of like types; a number only with a number.")
-    elif families and families[0] in ("string", "boolean") and rule.operator not in ("==", "!="):
-        found = f"orders {families[0]} values"
-        yield Fault(path, found, "Use == or != for them.")
-
-
-def _family(column: Column) -> str:
-    return "number" if column.logical_type == "integer" else column.logical_type
-
-
 def _foreign_key_contradictions(
     contract: Contract, table: Table, key: ForeignKey, path: str
 ) -> Iterator[Fault]:
@@ -153,24 +129,15 @@ def _foreign_key_contradictions(
     if len(key.columns) != len(key.parent_columns) or not key.columns:
         found = f"{len(key.columns)} columns refer to {len(key.parent_columns)}"
         yield Fault(path, found, "Name as many columns on both sides, at least one.")
-    yield from _unknown(table, key.columns, path)
+    yield from unknown_columns(table, key.columns, path)
     if parent is None:
         return
-    yield from _unknown(parent, key.parent_columns, path)
+    yield from unknown_columns(parent, key.parent_columns, path)
     for name, parent_name in zip(key.columns, key.parent_columns, strict=False):
         ends = (_column(table, name), _column(parent, parent_name))
         if ends[0] and ends[1] and _key_type(ends[0]) != _key_type(ends[1]):
             found = f"{name!r} is {ends[0].physical_type}, {parent_name!r} {ends[1].physical_type}"
             yield Fault(path, found, "Give both sides the same type.")
-
-
-def _unknown(table: Table, names: Iterable[str], path: str) -> Iterator[Fault]:
-    for name, count in Counter(names).items():
-        if name not in table.column_names:
-            found = f"table {table.name!r} has no column {name!r}"
-            yield Fault(path, found, suggestion(name, table.column_names))
-        elif count > 1:
-            yield Fault(path, f"column {name!r} {count} times", "Name each column once.")
 
 
 def _key_type(column: Column) -> str:

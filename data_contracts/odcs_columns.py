@@ -192,7 +192,7 @@ def left_to_others(rule: Mapping[str, Any], place: str, faults: Faults) -> bool:
         faults.add(
             place,
             "an SQL rule, which Understudy cannot prove on files",
-            "Write a comparison (type: custom, engine: understudy), or name the engine that "
+            "Write a row rule (type: custom, engine: understudy), or name the engine that "
             "runs it (type: custom, engine: ...).",
         )
     return kind in ("sql", "text") or (kind == "custom" and rule.get("engine") != "understudy")

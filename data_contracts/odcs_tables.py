@@ -8,10 +8,13 @@ from typing import Any
 from data_contracts.contract import ForeignKey, Source, Table
 from data_contracts.faults import Faults, build, show
 from data_contracts.odcs_columns import left_to_others, read_column, write_column
-from data_contracts.odcs_custom import custom_entry, custom_value, items
-from data_contracts.row_rules import parse_rule, rule_text
+from data_contracts.odcs_custom import custom_entry, custom_value, items, mapping
+from data_contracts.row_rules import FORMS, parse_rule, rule_text
 
-OWN_KEYS = ("kind", "unit", "entity", "time", "cadence", "reject_tolerance", "foreign_keys")
+OWN_KEYS = (
+    "kind", "unit", "entity", "time", "cadence", "reject_tolerance", "fixed_combinations",
+    "foreign_keys",
+)  # fmt: skip
 SOURCE_KEYS = (
     "delimiter", "quote", "decimal", "null_words", "true_words", "false_words", "header",
     "url", "url_env", "query", "table",
@@ -73,26 +76,42 @@ def _read_quality(
             _read_rule(rule, values, place, faults)
         elif rule.get("metric") == "rowCount":
             _read_row_count(rule, values, place, faults)
+        elif rule.get("metric") == "duplicateValues":
+            _read_duplicates(rule, values, place, faults)
         else:
             faults.add(
                 place,
                 f"a table rule that Understudy does not prove ({rule.get('metric')})",
-                "It proves rowCount, and comparisons with type: custom, engine: understudy.",
+                "It proves rowCount, duplicateValues, and row rules with type: custom, "
+                "engine: understudy.",
             )
 
 
 def _read_rule(rule: Mapping[str, Any], values: dict[str, Any], place: str, faults: Faults) -> None:
     text, name = rule.get("implementation"), rule.get("name")
-    comparison = parse_rule(text, name) if isinstance(text, str) else None
-    if comparison is None:
-        faults.add(
-            f"{place}.implementation",
-            f"found {show(text)}",
-            'Write `column operator column-or-number`, as in "starts <= ends"; '
-            "operators: < <= == != >= >.",
-        )
+    written = parse_rule(text, name) if isinstance(text, str) else None
+    if written is None:
+        faults.add(f"{place}.implementation", f"found {show(text)}", f"Write {FORMS}.")
     else:
-        values.setdefault("row_rules", []).append(comparison.model_dump(mode="json"))
+        values.setdefault("row_rules", []).append(written.model_dump(mode="json"))
+
+
+def _read_duplicates(
+    rule: Mapping[str, Any], values: dict[str, Any], place: str, faults: Faults
+) -> None:
+    if rule.get("mustBe") != 0 or isinstance(rule.get("mustBe"), bool):
+        faults.add(place, "duplicates that may be", "Understudy proves mustBe: 0.")
+    arguments = mapping(rule, "arguments")
+    names = arguments.get("properties")
+    if set(arguments) - {"properties"} or not isinstance(names, list):
+        faults.add(f"{place}.arguments", f"found {show(arguments)}", "Give properties: [a, b].")
+        return
+    for index, name in enumerate(names):
+        if not isinstance(name, str):
+            path = f"{place}.arguments.properties[{index}]"
+            faults.add(path, f"found {show(name)}", "Must be the name of a column.")
+    if not faults.touches(place):
+        values.setdefault("unique_together", []).append(names)
 
 
 def _read_row_count(
@@ -258,4 +277,7 @@ def _write_quality(table: Table) -> list[dict[str, Any]]:
         named = {"name": rule.name} if rule.name is not None else {}
         custom = {"type": "custom", "engine": "understudy", "implementation": rule_text(rule)}
         rules.append(named | custom)
+    for names in table.unique_together:
+        unique = {"type": "library", "metric": "duplicateValues", "mustBe": 0}
+        rules.append({**unique, "arguments": {"properties": list(names)}})
     return rules

@@ -1,32 +1,64 @@
-"""Row rules as text: `starts <= ends`, `"unit price" > 0`."""
+"""Row rules as text: `starts <= ends`, `net + tax == gross`, `reason present when left present`.
+
+A column that is not one plain word stands in double quotes, a text value in single quotes, as in
+SQL. Nothing is evaluated.
+"""
 
 import json
 import re
+from typing import Any, NamedTuple
 
-from data_contracts.contract import Comparison, WrittenRule
-
-_WORD = re.compile(r"[^\W\d]\w*")
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-_RULE = re.compile(
-    r"""\s*(?P<left>"(?:[^"\\]|\\.)*"|[^\W\d]\w*)
-        \s*(?P<operator><=|>=|==|!=|<|>)
-        \s*(?P<right>"(?:[^"\\]|\\.)*"|[^\W\d]\w*|[+-]?[\d.][\d.eE+-]*)\s*""",
-    re.VERBOSE,
+from data_contracts.contract import (
+    Comparison,
+    RequiredWhen,
+    Scalar,
+    Sum,
+    Term,
+    WrittenRule,
 )
 
+FORMS = (
+    '`column operator column-or-number` as in "starts <= ends" (operators: < <= == != >= >), '
+    '`column + column == column` as in "net + tax == gross", or `column present when condition` '
+    "as in \"reason present when state in ('left', 'lost')\""
+)
+"""What a rule may look like, for those who wrote another one."""
+_TOKEN = re.compile(
+    r"""\s*(?:
+        (?P<quoted>"(?:[^"\\]|\\.)*")
+        | (?P<word>[^\W\d]\w*)
+        | (?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w.]))
+        | (?P<value>'(?:[^']|'')*')
+        | (?P<sign><=|>=|==|!=|[-<>+(),])
+    )\s*""",
+    re.VERBOSE | re.DOTALL,
+)
+_WORD = re.compile(r"[^\W\d]\w*")
+_OPPOSITE = {"present": "missing", "missing": "present"}
 
-def parse_rule(text: str, name: str | None) -> Comparison | None:
-    """The comparison that `text` writes, or None when it is not one.
 
-    A side is a column (in double quotes when it is not one plain word), the right side may also be
-    a number. Nothing is evaluated.
-    """
-    match = _RULE.fullmatch(text)
-    if match is None:
+class _Token(NamedTuple):
+    kind: str
+    text: str
+
+    @property
+    def is_column(self) -> bool:
+        return self.kind in ("quoted", "word")
+
+
+_END = _Token("end", "")
+
+
+def parse_rule(text: str, name: str | None) -> WrittenRule | None:
+    """The row rule that `text` writes, or None when it is none."""
+    tokens = _tokens(text)
+    if tokens is None:
         return None
     try:
-        sides = {"left": _column(match["left"]), "right": _side(match["right"])}
-        return Comparison.model_validate({**sides, "operator": match["operator"], "name": name})
+        if _word(tokens, 1) in _OPPOSITE and _word(tokens, 2) == "when":
+            return _presence(tokens, name)
+        signs = [token.text for token in tokens if token.kind == "sign"]
+        return _sum(tokens, name) if {"+", "-"} & set(signs) else _comparison(tokens, name)
     except ValueError:
         return None
 
@@ -36,15 +68,98 @@ def rule_text(rule: WrittenRule) -> str:
     return rule.written(_quoted)
 
 
-def _column(text: str) -> str:
-    return str(json.loads(text)) if text.startswith('"') else text
+def _tokens(text: str) -> list[_Token] | None:
+    found, place = [], 0
+    while place < len(text):
+        match = _TOKEN.match(text, place)
+        if match is None or match.lastgroup is None:
+            return None
+        found.append(_Token(match.lastgroup, match[match.lastgroup]))
+        place = match.end()
+    return found
 
 
-def _side(text: str) -> str | float | int:
-    if text[0] == '"' or _WORD.fullmatch(text):
-        return _column(text)
-    if not _NUMBER.fullmatch(text):
-        raise ValueError(text)
+def _word(tokens: list[_Token], place: int) -> str | None:
+    """The plain word at a place, if one stands there: what may be a word of the language."""
+    token = tokens[place] if place < len(tokens) else _END
+    return token.text if token.kind == "word" else None
+
+
+def _comparison(tokens: list[_Token], name: str | None) -> Comparison:
+    left, sign, right = tokens
+    other = _number(right) if right.kind == "number" else _column(right)
+    values = {"left": _column(left), "operator": sign.text, "right": other, "name": name}
+    return Comparison.model_validate(values)
+
+
+def _sum(tokens: list[_Token], name: str | None) -> Sum:
+    """Either side of the sign of equality may be the total; the other one is the sum."""
+    equal = tokens.index(_Token("sign", "=="))
+    sides = sorted((tokens[:equal], tokens[equal + 1 :]), key=len)
+    (total,), terms = sides
+    if terms[0].is_column:
+        terms = [_Token("sign", "+"), *terms]
+    pairs = list(zip(terms[::2], terms[1::2], strict=True))
+    if {sign.text for sign, _ in pairs} - {"+", "-"}:
+        raise ValueError(terms)
+    return Sum(
+        terms=tuple(
+            Term(column=_column(column), sign=1 if sign.text == "+" else -1)
+            for sign, column in pairs
+        ),
+        total=_column(total),
+        name=name,
+    )
+
+
+def _presence(tokens: list[_Token], name: str | None) -> RequiredWhen:
+    demand, rest, otherwise = tokens[1].text, tokens[4:], False
+    if len(rest) > 2 and rest[-2:] == [_Token("word", "else"), _Token("word", _OPPOSITE[demand])]:
+        rest, otherwise = rest[:-2], True
+    return RequiredWhen(
+        column=_column(tokens[0]),
+        missing=demand == "missing",
+        when=_column(tokens[3] if len(tokens) > 3 else _END),
+        values=_condition(rest),
+        otherwise=otherwise,
+        name=name,
+    )
+
+
+def _condition(tokens: list[_Token]) -> tuple[Scalar, ...] | None:
+    if tokens == [_Token("word", "present")]:
+        return None
+    first = tokens[0] if tokens else _END
+    if first == _Token("sign", "==") and len(tokens) == 2:
+        return (_value(tokens[1]),)
+    opened, closed = [_Token("sign", "(")], [_Token("sign", ")")]
+    if first != _Token("word", "in") or tokens[1:2] != opened or tokens[-1:] != closed:
+        raise ValueError(tokens)
+    listed = tokens[2:-1]
+    if len(listed) % 2 == 0 or set(listed[1::2]) - {_Token("sign", ",")}:
+        raise ValueError(tokens)
+    return tuple(_value(token) for token in listed[::2])
+
+
+def _column(token: _Token) -> str:
+    if not token.is_column:
+        raise ValueError(token)
+    return str(json.loads(token.text)) if token.kind == "quoted" else token.text
+
+
+def _value(token: _Token) -> Scalar:
+    if token.kind == "number":
+        return _number(token)
+    if token.kind == "value":
+        return token.text[1:-1].replace("''", "'")
+    words: dict[Any, bool] = {"true": True, "false": False}
+    if token.kind != "word" or token.text not in words:
+        raise ValueError(token)
+    return words[token.text]
+
+
+def _number(token: _Token) -> float | int:
+    text = token.text
     return int(text) if text.lstrip("+-").isdigit() else float(text)
 
 

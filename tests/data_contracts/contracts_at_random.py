@@ -13,9 +13,14 @@ from data_contracts.contract import (
     ForeignKey,
     Freshness,
     Holdout,
+    RequiredWhen,
     Sampling,
+    Scalar,
     Source,
+    Sum,
     Table,
+    Term,
+    WrittenRule,
 )
 
 ODD = st.sampled_from([
@@ -120,6 +125,59 @@ def sources(draw: st.DrawFn) -> Source:
     )
 
 
+def values_of(column: Column) -> st.SearchStrategy[list[Scalar]] | None:
+    """Lists of values that a rule may name of the column, if it may name any."""
+    if column.role == "identifier" or column.logical_type in ("date", "timestamp"):
+        return None
+    of_type: dict[str, st.SearchStrategy[Any]] = {
+        "boolean": st.booleans(), "integer": st.integers(), "number": NUMBERS, "string": TEXT,
+    }  # fmt: skip
+    one = st.sampled_from(column.categories) if column.categories else of_type[column.logical_type]
+    return st.lists(one, min_size=1, max_size=3, unique=True)
+
+
+@st.composite
+def presences(draw: st.DrawFn, column: Column, when: Column) -> RequiredWhen | None:
+    """A rule about the presence of a column that may be missing, if there can be one."""
+    listed = values_of(when)
+    values = draw(listed) if listed is not None and draw(st.booleans()) else None
+    if values is None and (when.required or when.primary_key):
+        return None
+    return RequiredWhen(
+        column=column.name,
+        missing=draw(st.booleans()),
+        when=when.name,
+        values=None if values is None else tuple(values),
+        otherwise=draw(st.booleans()),
+        name=draw(st.none() | st.just("presence")),
+    )
+
+
+@st.composite
+def together(draw: st.DrawFn, made: list[Column]) -> dict[str, Any]:
+    """Three more columns, and rules that join them with each other and with those made before."""
+    taken = [column.name for column in made]
+    fresh = WORDS.filter(lambda name: name not in taken)
+    names = draw(st.lists(fresh, min_size=3, max_size=3, unique=True))
+    physical = {"integer": "int32", "number": "decimal128(9, 2)"}
+    kinds = [draw(st.sampled_from(sorted(physical))) for _ in names]
+    extra = tuple(
+        Column(name=name, logical_type=kind, physical_type=physical[kind])
+        for name, kind in zip(names, kinds, strict=True)
+    )
+    signs = st.sampled_from([1, -1])
+    terms = tuple(Term(column=name, sign=draw(signs)) for name in names[:2])
+    rules: list[WrittenRule] = [Sum(terms=terms, total=names[2], name=draw(st.none() | TEXT))]
+    presence = draw(presences(extra[0], draw(st.sampled_from(made))))
+    rules += [] if presence is None else [presence]
+    return {
+        "columns": (*made, *extra),
+        "row_rules": tuple(rules),
+        "fixed_combinations": draw(st.sampled_from([(), (tuple(names[:2]), tuple(names[1:]))])),
+        "unique_together": draw(st.sampled_from([(), ((names[0], taken[0], names[2]),)])),
+    }
+
+
 @st.composite
 def tables(draw: st.DrawFn, name: str) -> Table:
     """One table called `name`, with what its columns allow for."""
@@ -132,15 +190,19 @@ def tables(draw: st.DrawFn, name: str) -> Table:
         cadence = draw(st.none() | st.sampled_from(["h", "7D", "MS"]))
         values |= {"kind": "series", "time": times[0], "cadence": cadence}
         values["freshness"] = Freshness(column=times[0], max_age_hours=draw(st.floats(0.5, 1e4)))
+    if draw(st.booleans()):
+        values |= draw(together(made))
     if numbers:
         right = draw(st.sampled_from(numbers) | NUMBERS)
         operator = draw(st.sampled_from(["<", "<=", "==", "!=", ">=", ">"]))
         named = draw(st.none() | TEXT)
         rule = Comparison(left=numbers[0], operator=operator, right=right, name=named)
-        values["row_rules"] = (rule,)
+        others = values.get("row_rules", ())
+        told = [each.name or each.text for each in others]
+        values["row_rules"] = (*others, rule) if (rule.name or rule.text) not in told else others
     return Table(
         name=name,
-        columns=tuple(made),
+        columns=values.pop("columns", tuple(made)),
         source=draw(sources()),
         min_rows=draw(st.none() | st.integers(0, 5)),
         max_rows=draw(st.none() | st.integers(5, 9)),
