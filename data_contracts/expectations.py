@@ -18,16 +18,20 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from data_contracts.checks import RowRule
+from data_contracts.contract import RequiredWhen, Scalar
+from data_contracts.plain_columns import (
+    EXACT_DIGITS,
+    EXACT_INTEGER,
+    is_short,
+    is_wide,
+    plain_series,
+)
 from data_contracts.schema import arrow_type
 
 State = Literal["pass", "fail", "crashed"]
 _LOCK = threading.Lock()
-_EXACT_INTEGER = 2**53
-# Decimals of so many digits have a double of their own, in the same order.
-_EXACT_DIGITS = 15
 _BATCH: dict[str, Any] = {}
 
 
@@ -54,8 +58,13 @@ def judge_rows(rules: Iterable[RowRule], rows: pa.Table) -> dict[str, Judgement]
         results = _validate(asked, rows)
     for result in results:
         rule = result.expectation_config.meta["rule"]
-        told[rule] = _judgement(result)
+        told[rule] = _graver(told[rule], _judgement(result))
     return told
+
+
+def _graver(one: Judgement, other: Judgement) -> Judgement:
+    """Of two expectations of one rule, the one that decides."""
+    return max(one, other, key=lambda each: ("pass", "fail", "crashed").index(each.state))
 
 
 @contextmanager
@@ -70,9 +79,7 @@ def _quiet() -> Iterator[None]:
 
 def _has_expectation(rule: RowRule) -> bool:
     # Great Expectations has no expectation for "differs from", and none for sums of columns.
-    if rule.kind in ("sum", "required_when"):
-        return False
-    return rule.comparison is None or rule.comparison.operator != "!="
+    return rule.kind != "sum" and (rule.comparison is None or rule.comparison.operator != "!=")
 
 
 def _is_exact(rule: RowRule, rows: pa.Table) -> bool:
@@ -80,20 +87,36 @@ def _is_exact(rule: RowRule, rows: pa.Table) -> bool:
 
     What no double holds (integers above 2^53, long decimals) is left to our own check alone.
     """
+    if isinstance(rule.written, RequiredWhen):
+        return _is_condition_exact(rule.written, rows)
     if rule.kind not in ("minimum", "maximum", "comparison") or len(_columns(rule)) == 2:
         return True
     values = rows[rule.column.name]
     if pa.types.is_decimal(values.type):
-        return _is_short(values.type)
+        return is_short(values.type)
     limit = rule.comparison.right if rule.comparison else rule.bound
     if not pa.types.is_integer(values.type) or not isinstance(limit, int | float):
         return True
-    return abs(limit) <= _EXACT_INTEGER and not _is_wide(values)
+    return abs(limit) <= EXACT_INTEGER and not is_wide(values)
+
+
+def _is_condition_exact(rule: RequiredWhen, rows: pa.Table) -> bool:
+    values = rows[rule.when]
+    if not rule.listed:
+        return True
+    if pa.types.is_decimal(values.type):
+        return is_short(values.type)
+    listed = [value for value in rule.listed if isinstance(value, int)]
+    return not pa.types.is_integer(values.type) or (
+        all(abs(value) <= EXACT_INTEGER for value in listed) and not is_wide(values)
+    )
 
 
 def _has_values(rule: RowRule, rows: pa.Table) -> bool:
     names = _columns(rule)
-    return rule.kind == "present" or all(rows[name].null_count < rows.num_rows for name in names)
+    return rule.kind in ("present", "required_when") or all(
+        rows[name].null_count < rows.num_rows for name in names
+    )
 
 
 def _columns(rule: RowRule) -> list[str]:
@@ -106,8 +129,15 @@ def _validate(rules: list[RowRule], rows: pa.Table) -> list[Any]:
 
     paired = {name for rule in rules if len(_columns(rule)) == 2 for name in _columns(rule)}
     names = dict.fromkeys(name for rule in rules for name in _columns(rule))
-    frame = pd.DataFrame({name: _series(rows[name], name in paired) for name in names})
-    suite = gx.ExpectationSuite(name="rows", expectations=[_expectation(rule) for rule in rules])
+    frame = pd.DataFrame({name: plain_series(rows[name], name in paired) for name in names})
+    conditions = _Conditions(frame, rows)
+    expectations = []
+    for rule in rules:
+        if isinstance(rule.written, RequiredWhen):
+            expectations += conditions.expectations(rule.written, rule.text)
+        else:
+            expectations.append(_expectation(rule))
+    suite = gx.ExpectationSuite(name="rows", expectations=expectations)
     batch = _batches().get_batch(batch_parameters={"dataframe": frame})
     return list(batch.validate(suite, result_format="BOOLEAN_ONLY").results)
 
@@ -189,8 +219,45 @@ def _comparison(rule: RowRule, meta: dict[str, str]) -> Any:
     )
 
 
+class _Conditions:
+    """Presence on a condition; each column of a condition stands in the frame a second time.
+
+    Conditions are written as text for pandas, which can't hold every name: the second one can.
+    """
+
+    def __init__(self, frame: pd.DataFrame, rows: pa.Table) -> None:
+        self.frame, self.rows = frame, rows
+        # Longer than any column's name, so that it is none of them.
+        self.stem = "w" * (1 + max(map(len, rows.column_names)))
+
+    def expectations(self, rule: RequiredWhen, text: str) -> list[Any]:
+        from great_expectations.expectations.row_conditions import Column
+
+        gxe = _catalogue()
+        alias = f"{self.stem}{self.rows.column_names.index(rule.when)}"
+        self.frame[alias] = plain_series(self.rows[rule.when], paired=True)
+        when, listed = Column(alias), _listed(rule.listed, self.rows[rule.when].type)
+        cases: list[Any] = [when.is_in(listed), when.is_not_in(listed)]
+        if not listed:
+            cases = [when.is_not_null(), when.is_null()]
+        demands = [rule.missing, not rule.missing]
+        kinds = {True: gxe.ExpectColumnValuesToBeNull, False: gxe.ExpectColumnValuesToNotBeNull}
+        return [
+            kinds[missing](column=rule.column, row_condition=case, meta={"rule": text})
+            for case, missing in list(zip(cases, demands, strict=True))[: 1 + rule.otherwise]
+        ]
+
+
+def _listed(values: tuple[Scalar, ...], kind: pa.DataType) -> list[Any]:
+    if pa.types.is_decimal(kind):
+        return [float(Decimal(str(value))) for value in values]
+    if pa.types.is_float32(kind):
+        return [float(np.float32(value)) for value in values]
+    return [int(value) if isinstance(value, bool) else value for value in values]
+
+
 def _bound(rule: RowRule) -> Any:
-    """The rule's limit as the frame holds such values (see `_series`)."""
+    """The rule's limit as the frame holds such values (see `plain_series`)."""
     target = arrow_type(rule.column.physical_type)
     if pa.types.is_date32(target):
         return pd.Timestamp(np.datetime64(rule.bound, "D"))
@@ -204,42 +271,8 @@ def _number(rule: RowRule, value: Any) -> Any:
     target = arrow_type(rule.column.physical_type)
     if pa.types.is_decimal(target):
         exact = Decimal(str(value))
-        return float(exact) if target.precision <= _EXACT_DIGITS else exact
+        return float(exact) if target.precision <= EXACT_DIGITS else exact
     return float(np.float32(value)) if pa.types.is_float32(target) else value
-
-
-def _series(values: pa.ChunkedArray, paired: bool) -> Any:
-    """A column in a plain pandas type in which Great Expectations judges it as exactly as Arrow.
-
-    Nullable and Arrow-backed types crash several of its checks. Instants become UTC without a zone.
-    """
-    kind = values.type
-    if pa.types.is_dictionary(kind) and paired:
-        values = values.cast(pa.string())
-    if pa.types.is_date(kind):
-        return values.cast(pa.timestamp("s")).to_pandas()
-    if pa.types.is_timestamp(kind) and kind.tz is not None:
-        return (
-            values.cast(pa.timestamp(kind.unit, tz="UTC")).cast(pa.timestamp(kind.unit)).to_pandas()
-        )
-    if pa.types.is_boolean(kind):
-        return values.cast(pa.int8()).to_pandas()
-    if pa.types.is_decimal(kind):
-        return values.cast(pa.float64()).to_pandas() if _is_short(kind) else values.to_pandas()
-    if pa.types.is_integer(kind) and (values.null_count or paired) and _is_wide(values):
-        return pd.Series(values.to_pylist(), dtype=object)
-    return values.to_pandas()
-
-
-def _is_short(kind: pa.DataType) -> bool:
-    return bool(kind.precision <= _EXACT_DIGITS)
-
-
-def _is_wide(values: pa.ChunkedArray) -> bool:
-    extremes = pc.min_max(values).as_py()
-    if extremes["min"] is None:
-        return False
-    return bool(extremes["min"] < -_EXACT_INTEGER or extremes["max"] > _EXACT_INTEGER)
 
 
 def _judgement(result: Any) -> Judgement:

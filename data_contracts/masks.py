@@ -34,6 +34,9 @@ def _is_in(values: pa.Array, listed: Iterable[Any]) -> pa.Array:
         listed = [Decimal(str(value)) for value in listed]
     elif pa.types.is_floating(values.type):
         listed = [float(value) for value in listed]
+    elif pa.types.is_integer(values.type):
+        # Arrow would cut fractions off.
+        listed = [int(value) for value in listed if isinstance(value, int) or value.is_integer()]
     scalars = [_scalar(value, values.type) for value in listed]
     fitting = [scalar.as_py() for scalar in scalars if scalar is not None]
     return pc.is_in(values, value_set=pa.array(fitting, values.type))

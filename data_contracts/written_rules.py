@@ -94,6 +94,11 @@ class RequiredWhen(Record):
         return (self.column, self.when)
 
     @property
+    def listed(self) -> tuple[Scalar, ...]:
+        """The values that meet the condition; none where any value does."""
+        return self.values or ()
+
+    @property
     def text(self) -> str:
         """The rule as a reader would write it."""
         return self.written(str)
