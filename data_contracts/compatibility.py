@@ -17,6 +17,16 @@ from data_contracts.record import Record
 _WORK = ("holdout", "generator", "sampling", "bars")
 _TABLE_WORK = ("source", "reject_tolerance", "freshness", "min_rows", "max_rows", "description")
 _SHAPE = ("kind", "unit", "entity", "time", "cadence")
+_PROMISES = (
+    ("foreign_keys", "foreign key"),
+    ("row_rules", "row rule"),
+    ("unique_together", "unique group"),
+    ("fixed_combinations", "fixed combination"),
+)
+_GONE = {
+    "unique_together": "these columns may now repeat together",
+    "fixed_combinations": "values may now come together that never did",
+}
 _COLUMN_NOTES = ("description", "confirm", "null_words", "format", "identifier_kind")
 
 
@@ -121,18 +131,37 @@ def _shape_changes(old: Table, new: Table) -> Iterator[Change]:
         if before != after:
             text = f"was {_told(before)}, is {_told(after)}: a row means something else"
             yield Change(path=f"{old.name}.{key}", kind=f"{key} changed", breaking=True, text=text)
-    for key, what in (("foreign_keys", "foreign key"), ("row_rules", "row rule")):
-        before, after = (set(map(repr, getattr(table, key))) for table in (old, new))
-        if before - after:
-            text = "readers may rely on it"
-            yield Change(path=f"{old.name}.{key}", kind=f"{what} gone", breaking=True, text=text)
-        if after - before:
-            text = "a promise more disturbs nobody"
-            yield Change(path=f"{old.name}.{key}", kind=f"{what} added", breaking=False, text=text)
+    yield from _promise_changes(old, new)
     for key in _TABLE_WORK:
         if getattr(old, key) != getattr(new, key):
             path, text = f"{old.name}.{key}", "changes what is taken in, not the form of a release"
             yield Change(path=path, kind="work", breaking=False, text=text)
+
+
+def _promise_changes(old: Table, new: Table) -> Iterator[Change]:
+    """Rules of several columns: one that is gone breaks readers, one more or another name do not.
+
+    A rule that grew weaker is gone, and another one added.
+    """
+    for key, what in _PROMISES:
+        before, after = ([*map(_essence, getattr(table, key))] for table in (old, new))
+        path = f"{old.name}.{key}"
+        if set(before) - set(after):
+            text = _GONE.get(key, "readers may rely on it")
+            yield Change(path=path, kind=f"{what} gone", breaking=True, text=text)
+        if set(after) - set(before):
+            text = "a promise more disturbs nobody"
+            yield Change(path=path, kind=f"{what} added", breaking=False, text=text)
+        if set(after) == set(before) and getattr(old, key) != getattr(new, key):
+            text = "other names or another order, the same promises"
+            yield Change(path=path, kind="note", breaking=False, text=text)
+
+
+def _essence(promise: Any) -> Any:
+    """A promise without what changes nothing in the rows that keep it."""
+    if isinstance(promise, tuple):
+        return frozenset(promise)
+    return repr(promise.model_copy(update={"name": None}) if hasattr(promise, "name") else promise)
 
 
 def _column_changes(old: Column, new: Column, path: str) -> Iterator[Change]:

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from data_contracts.combinations import comparable
 from data_contracts.manifest import ArtifactRef
 from data_contracts.masks import Mask, true_mask
 from tasks.storage import Store
@@ -99,21 +100,12 @@ def _count_exactly(keys: Keys, doubtful: np.ndarray) -> int:
     distinct: list[pa.Table] = []
     for rows in keys.batches():
         hashed, whole = hash_rows(rows)
-        chosen = _comparable(rows, names).filter(pa.array(whole & np.isin(hashed, doubtful)))
+        columns = pa.table(list(map(comparable, rows.columns)), names=names)
+        chosen = columns.filter(pa.array(whole & np.isin(hashed, doubtful)))
         total += chosen.num_rows
         # Only distinct keys are carried on, so that memory stays bounded by the doubts.
         distinct = [pa.concat_tables([*distinct, chosen]).group_by(names).aggregate([])]
     return int(total - sum(found.num_rows for found in distinct))
-
-
-def _comparable(rows: pa.Table, names: list[str]) -> pa.Table:
-    """Columns in which equal values are grouped as equal: text as text, one zero of two."""
-    columns = []
-    for column in rows.columns:
-        if pa.types.is_dictionary(column.type):
-            column = column.cast(column.type.value_type)
-        columns.append(pc.add(column, 0) if pa.types.is_floating(column.type) else column)
-    return pa.table(columns, names=names)
 
 
 def hash_rows(rows: pa.Table) -> tuple[np.ndarray, Mask]:

@@ -40,7 +40,9 @@ class TableRules:
             rules[f"primary key ({names})"] = self._primary_key
         for column in table.columns:
             if column.unique and table.primary_key != (column.name,):
-                rules[f"{column.name}: unique"] = partial(self._unique, column.name)
+                rules[f"{column.name}: unique"] = partial(self._unique, (column.name,))
+        for group in table.unique_together:
+            rules[f"({', '.join(group)}): unique together"] = partial(self._unique, group)
         for key in table.foreign_keys:
             text = f"({', '.join(key.columns)}) in {key.parent} ({', '.join(key.parent_columns)})"
             rules[text] = partial(self._reference, key)
@@ -65,8 +67,8 @@ class TableRules:
         told = f"{missing:,} keys lack a value" if missing else ""
         return self.rows, count_repeated(keys) + missing, told
 
-    def _unique(self, name: str) -> _Found:
-        return self.rows, count_repeated(self._keys((name,))), ""
+    def _unique(self, names: tuple[str, ...]) -> _Found:
+        return self.rows, count_repeated(self._keys(names)), ""
 
     def _reference(self, key: ForeignKey) -> _Found:
         parents = self._keys(key.parent_columns, self.parts.get(key.parent, []))

@@ -7,7 +7,16 @@ from hypothesis import HealthCheck, given, settings
 
 from data_contracts.choice import ModelChoice
 from data_contracts.compatibility import breaking_changes
-from data_contracts.contract import Column, Comparison, Contract, Source, Table
+from data_contracts.contract import (
+    Column,
+    Comparison,
+    Contract,
+    RequiredWhen,
+    Source,
+    Sum,
+    Table,
+    Term,
+)
 from tests.data_contracts.contracts_at_random import contracts
 
 COLUMNS = (
@@ -24,9 +33,16 @@ TABLE = Table(
     name="people",
     columns=COLUMNS,
     source=Source(format="csv", path="people.csv"),
-    row_rules=(Comparison(left="age", operator=">=", right=0),),
+    row_rules=(
+        Comparison(left="age", operator=">=", right=0),
+        RequiredWhen(column="rank", when="seen"),
+    ),
+    unique_together=(("age", "seen"),),
+    fixed_combinations=(("age", "rank"),),
     unit="id",
 )
+SUM = Sum(terms=(Term(column="id"), Term(column="id")), total="age")
+WEAKER = RequiredWhen(column="rank", when="age", values=(1,))
 OLD = Contract(id="people", version="1.0.0", tables=(TABLE,))
 
 
@@ -67,6 +83,15 @@ BREAKING = [
     (with_table(kind="series", time="seen"), "people.kind", "kind changed"),
     (with_table(unit="age"), "people.unit", "unit changed"),
     (with_table(row_rules=()), "people.row_rules", "row rule gone"),
+    (with_table(row_rules=TABLE.row_rules[:1]), "people.row_rules", "row rule gone"),
+    (with_table(row_rules=(TABLE.row_rules[0], WEAKER)), "people.row_rules", "row rule gone"),
+    (with_table(unique_together=()), "people.unique_together", "unique group gone"),
+    (
+        with_table(unique_together=(("age", "seen", "rank"),)),
+        "people.unique_together",
+        "unique group gone",
+    ),
+    (with_table(fixed_combinations=()), "people.fixed_combinations", "fixed combination gone"),
 ]
 FINE = [
     (OLD.model_copy(update={"version": "1.1.0"}), "version", "changed"),
@@ -76,6 +101,26 @@ FINE = [
     (with_table(columns=COLUMNS[::-1]), "people", "columns reordered"),
     (with_table(source=Source(format="parquet", path="x")), "people.source", "work"),
     (with_table(min_rows=5), "people.min_rows", "work"),
+    (with_table(row_rules=(*TABLE.row_rules, SUM)), "people.row_rules", "row rule added"),
+    (with_table(row_rules=TABLE.row_rules[::-1]), "people.row_rules", "note"),
+    (
+        with_table(
+            row_rules=(TABLE.row_rules[0].model_copy(update={"name": "grown"}), TABLE.row_rules[1])
+        ),
+        "people.row_rules",
+        "note",
+    ),
+    (
+        with_table(unique_together=(("age", "seen"), ("age", "rank"))),
+        "people.unique_together",
+        "unique group added",
+    ),
+    (with_table(unique_together=(("seen", "age"),)), "people.unique_together", "note"),
+    (
+        with_table(fixed_combinations=(("age", "rank"), ("age", "seen"))),
+        "people.fixed_combinations",
+        "fixed combination added",
+    ),
     (with_column("rank", required=True), "people.rank", "required changed"),
     (with_column("age", unique=True), "people.age", "unique changed"),
     (with_column("rank", categories=("low",)), "people.rank", "categories removed"),

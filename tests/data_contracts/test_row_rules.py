@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_contracts.contract import Comparison
+from data_contracts.contract import Comparison, RequiredWhen, Scalar, Sum, Term
 from data_contracts.row_rules import parse_rule, rule_text
 
 OPERATORS = ["<", "<=", "==", "!=", ">=", ">"]
@@ -21,6 +21,7 @@ def test_any_rule_survives_writing_and_reading(
         {"left": left, "operator": operator, "right": right, "name": name}
     )
     read = parse_rule(rule_text(rule), name)
+    assert isinstance(read, Comparison)
     assert read == rule
     assert type(read.right) is type(rule.right)
 
@@ -33,12 +34,86 @@ def test_any_rule_survives_writing_and_reading(
         ("a == -1.5e3", "a", "==", -1500.0),
         ("a != .5", "a", "!=", 0.5),
         ('größe >= "a\\"b"', "größe", ">=", 'a"b'),
+        ("present == when", "present", "==", "when"),
     ],
 )
 def test_rules_read_as_written(text: str, left: str, operator: str, right: object) -> None:
     rule = parse_rule(text, None)
-    assert rule is not None
+    assert isinstance(rule, Comparison)
     assert (rule.left, rule.operator, rule.right) == (left, operator, right)
+
+
+WORDS = NAMES | st.sampled_from(["when", "present", "missing", "in", "else", "true", "'", "''"])
+TERMS = st.builds(Term, column=WORDS, sign=st.sampled_from([1, -1]))
+VALUES = st.lists(NUMBERS | WORDS | st.booleans(), min_size=1, max_size=4).map(tuple)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.lists(TERMS, min_size=2, max_size=5), WORDS, st.none() | NAMES)
+def test_any_sum_survives_writing_and_reading(
+    terms: list[Term], total: str, name: str | None
+) -> None:
+    rule = Sum(terms=tuple(terms), total=total, name=name)
+    assert parse_rule(rule_text(rule), name) == rule
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(WORDS, WORDS, st.none() | VALUES, st.booleans(), st.booleans())
+def test_any_presence_survives_writing_and_reading(
+    column: str, when: str, values: tuple[Scalar, ...] | None, missing: bool, otherwise: bool
+) -> None:
+    rule = RequiredWhen(
+        column=column, when=when, values=values, missing=missing, otherwise=otherwise
+    )
+    read = parse_rule(rule_text(rule), None)
+    assert isinstance(read, RequiredWhen)
+    assert read == rule
+    assert [*map(type, read.listed)] == [*map(type, rule.listed)]
+
+
+def added(*terms: tuple[str, int], total: str) -> Sum:
+    made = tuple(Term.model_validate({"column": column, "sign": sign}) for column, sign in terms)
+    return Sum(terms=made, total=total)
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("a+b==c", added(("a", 1), ("b", 1), total="c")),
+        ("c == a - b", added(("a", 1), ("b", -1), total="c")),
+        ('- "net pay" + b -d == c', added(("net pay", -1), ("b", 1), ("d", -1), total="c")),
+        ("b present when a == 'x'", RequiredWhen(column="b", when="a", values=("x",))),
+        (
+            "b missing when a in ('it''s',-1, 2.5 ,true) else present",
+            RequiredWhen(
+                column="b", missing=True, when="a", values=("it's", -1, 2.5, True), otherwise=True
+            ),
+        ),
+        (' "b c" present when "a\\"" present ', RequiredWhen(column="b c", when='a"')),
+        (
+            "present present when present present else missing",
+            RequiredWhen(column="present", when="present", otherwise=True),
+        ),
+    ],
+)
+def test_sums_and_presence_read_as_written(text: str, rule: Sum | RequiredWhen) -> None:
+    assert parse_rule(text, None) == rule
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a + 1 == b", "a + b < c", "a + b == c + d", "a + b == 3", "a b == c", "a + == c", "+ a == b",
+     "a + b ==", "a +- b == c", "a * b == c", "a + b = c", "-a == b", "a, b == c",
+     "b present", "b present when", "b present when a", "b present when a missing",
+     'b present when a == "x"', "b present when a == x", "b present when a != 'x'",
+     "b present when a in ()", "b present when a in ('x',)", "b present when a in ('x' 'y')",
+     "b present when a in 'x'", "b present when a == 'x' else present",
+     "b present when a == 'x' else", "b present when a == 'x' or a == 'y'",
+     "b present when a == 'x", "'b' present when a present", "3 present when a present",
+     "b given when a present", "b present if a present", "b present when 'a' present"],
+)  # fmt: skip
+def test_anything_else_is_neither_sum_nor_presence(text: str) -> None:
+    assert parse_rule(text, None) is None
 
 
 @pytest.mark.parametrize(

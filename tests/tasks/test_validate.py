@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_contracts.contract import Column, Comparison, Contract, ForeignKey, Freshness
+from data_contracts.contract import (
+    Column,
+    Comparison,
+    Contract,
+    ForeignKey,
+    Freshness,
+    RequiredWhen,
+    Sum,
+    Term,
+)
 from data_contracts.errors import ProofError
 from data_contracts.proof import RuleCount
 from tasks import key_hashes, part_files
@@ -41,6 +50,28 @@ def test_rows_that_break_a_rule_go_to_the_rejects_with_every_reason(tmp_path: Pa
     assert (proof["rows_read"], proof["rows_proven"], proof["rows_rejected"]) == (6, 2, 4)
     assert broken_rules(proof) == {"a: at least 0": 1, "b: at most 10": 1, "a before b": 2}
     assert proof["reject_reasons"][0] == {"rule": "a before b", "rows": 2}
+    raise_if_broken([proof])
+
+
+def test_rows_that_break_a_sum_or_lack_what_they_need_are_rejected(tmp_path: Path) -> None:
+    terms = (Term(column="net"), Term(column="tax"))
+    rules = (
+        Sum(terms=terms, total="gross"),
+        RequiredWhen(column="reason", when="tax", values=(0,), otherwise=True, name="exempt"),
+    )
+    money = [number(name, "decimal128(9, 2)") for name in ("net", "tax", "gross")]
+    landing = Landing(tmp_path, *money, text("reason"), row_rules=rules, reject_tolerance=1)
+    landing.write(
+        "net,tax,gross,reason\n1.10,2.20,3.30,\n1.10,2.20,3.31,\n5,0,5,abroad\n5,0,5,\n"
+        "NA,2,9,\n1,1,3,odd\n"
+    )
+    proof = landing.proof()
+    assert {row["_row"]: row["_reasons"] for row in landing.rejects()} == {
+        2: ["net + tax == gross"],
+        4: ["exempt"],
+        6: ["net + tax == gross", "exempt"],
+    }
+    assert broken_rules(proof) == {"net + tax == gross": 2, "exempt": 2}
     raise_if_broken([proof])
 
 
@@ -115,6 +146,26 @@ def test_repeated_keys_are_counted_over_all_parts(
     proof = landing.proof()
     assert broken_rules(proof) == {"primary key (a, b)": 2, "c: unique": 1, "d: unique": 1}
     with pytest.raises(ProofError, match=r"rule 'primary key \(a, b\)' broken by 2 of 43"):
+        raise_if_broken([proof])
+
+
+def test_columns_unique_together_are_held_to_it_over_all_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(part_files, "ROWS_PER_PART", 10)
+    monkeypatch.setattr(part_files, "_ROWS_PER_GROUP", 5)
+    monkeypatch.setattr(key_hashes, "_HASHES_AT_ONCE", 7)
+    landing = Landing(
+        tmp_path, integer("a"), text("b", "dictionary<string>"), integer("c"),
+        unique_together=(("a", "b"), ("c", "b", "a")),
+    )  # fmt: skip
+    rows = [f"{i % 20},{'xy'[i // 20]},{i}" for i in range(40)]
+    landing.write("a,b,c\n" + "\n".join([*rows, "0,x,99", "NA,x,1", "NA,x,1", "19,y,39"]))
+    proof = landing.proof()
+    assert broken_rules(proof) == {
+        "(a, b): unique together": 2, "(c, b, a): unique together": 1,
+    }  # fmt: skip
+    with pytest.raises(ProofError, match=r"rule '\(a, b\): unique together' broken by 2 of 44"):
         raise_if_broken([proof])
 
 
