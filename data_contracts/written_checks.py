@@ -16,6 +16,8 @@ SINGLE_SUM_TOLERANCE = 1e-6
 """The same where a column is of single precision (float32)."""
 # Digits in which any sum of Arrow's integers and decimals is exact.
 _EXACT_DIGITS = 100
+# Digits of Arrow's faster decimals.
+_NARROW_DIGITS = 38
 _COMPARE = {
     "<": pc.less, "<=": pc.less_equal, "==": pc.equal,
     "!=": pc.not_equal, ">=": pc.greater_equal, ">": pc.greater,
@@ -77,19 +79,26 @@ def _misses(columns: list[pa.Array], signs: list[int], tolerance: float) -> Mask
 
 def _differs(columns: list[pa.Array], signs: list[int]) -> Mask:
     """Raises pa.ArrowInvalid where Arrow has no room for a number on the way."""
-    whole = all(pa.types.is_integer(column.type) for column in columns)
-    *terms, total = [column.cast(pa.int64()) if whole else _long(column) for column in columns]
+    *terms, total = _with_room(columns)
     added = pc.subtract_checked(pa.scalar(0, total.type), terms[0]) if signs[0] < 0 else terms[0]
     for sign, term in zip(signs[1:], terms[1:], strict=True):
         added = (pc.add_checked if sign > 0 else pc.subtract_checked)(added, term)
     return true_mask(pc.not_equal(added, total))
 
 
-def _long(column: pa.Array) -> pa.Array:
-    """A column of exact numbers with room to add."""
-    if pa.types.is_integer(column.type):
-        return column.cast(pa.decimal256(20, 0))
-    return column.cast(pa.decimal256(column.type.precision, column.type.scale))
+def _with_room(columns: list[pa.Array]) -> list[pa.Array]:
+    """Exact numbers in types that can be added: integers, or decimals no wider than need be."""
+    if all(pa.types.is_integer(column.type) for column in columns):
+        return [column.cast(pa.int64()) for column in columns]
+    digits = [
+        (20, 0) if pa.types.is_integer(column.type) else (column.type.precision, column.type.scale)
+        for column in columns
+    ]
+    # Each addition may need a digit more.
+    most = max(many - scale for many, scale in digits) + max(scale for _, scale in digits)
+    wide = most + len(columns) > _NARROW_DIGITS
+    make = pa.decimal256 if wide else pa.decimal128
+    return [column.cast(make(*each)) for column, each in zip(columns, digits, strict=True)]
 
 
 def _differs_exactly(columns: list[pa.Array], signs: list[int]) -> Mask:
