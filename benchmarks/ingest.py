@@ -10,8 +10,6 @@ Prints one JSON object with wall and CPU seconds, the peak of memory, and the ra
 import argparse
 import json
 import os
-import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,13 +21,12 @@ import pandas as pd
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
+from benchmarks.blow_up import read_adult, write_blown_up
+from benchmarks.costs import RunFailedError, in_fresh_process, peak_mib, stopwatch
 from data_contracts.contract import Column, Comparison, Source, Table
 from data_contracts.schema import arrow_schema
 
-DATA = Path(os.environ.get("UNDERSTUDY_DATA", "../shared/data"))
 FILE = "adult.csv"
-_NOISE = {"age": 3, "fnlwgt": 5000, "capital-gain": 50, "capital-loss": 50, "hours-per-week": 4}
-_BLOCK = 500_000
 
 
 def main() -> None:
@@ -44,30 +41,19 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory(dir=arguments.folder) as temporary:
         folder = Path(temporary)
-        _write_csv(folder / FILE, arguments.rows)
+        write_blown_up(read_adult("train"), arguments.rows, folder / FILE)
         found: dict[str, Any] = {"rows": arguments.rows, "columns": 15, "cpus": os.cpu_count()}
         found["csv_mib"] = round((folder / FILE).stat().st_size / 2**20, 1)
         for job in ("bare", "ours"):
-            found[job] = _in_fresh_process(job, folder)
+            found[job] = _run(job, folder)
         found["wall_ratio"] = round(found["ours"]["wall_s"] / found["bare"]["wall_s"], 2)
         found["cpu_ratio"] = round(found["ours"]["cpu_s"] / found["bare"]["cpu_s"], 2)
     print(json.dumps(found, indent=1))
 
 
-def _write_csv(path: Path, rows: int) -> None:
-    adult = pd.read_csv(DATA / "tabular" / "adult_train.csv.gz")
-    random = np.random.default_rng(7)
-    for first in range(0, rows, _BLOCK):
-        block = adult.iloc[random.integers(0, len(adult), min(_BLOCK, rows - first))].copy()
-        for name, width in _NOISE.items():
-            noise = random.integers(-width, width + 1, len(block))
-            block[name] = (block[name] + noise).clip(lower=0)
-        block.to_csv(path, mode="a", header=first == 0, index=False)
-
-
 def table() -> Table:
     """The contract of the blown-up census: exact types, ranges, categories, a rule, row counts."""
-    adult = pd.read_csv(DATA / "tabular" / "adult_train.csv.gz")
+    adult = read_adult("train")
     columns = []
     for name in adult.columns:
         if name == "fnlwgt" or pd.api.types.is_integer_dtype(adult[name]):
@@ -100,30 +86,18 @@ def table() -> Table:
     )
 
 
-def _in_fresh_process(job: str, folder: Path) -> dict[str, Any]:
-    command = [sys.executable, "-m", "benchmarks.ingest", "--job", job, "--folder", str(folder)]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
-    if ended.returncode:
-        raise SystemExit(ended.stderr)
-    found = json.loads(ended.stdout.splitlines()[-1])
-    assert isinstance(found, dict)
-    return found
+def _run(job: str, folder: Path) -> dict[str, Any]:
+    command = (sys.executable, "-m", "benchmarks.ingest", "--job", job, "--folder", folder)
+    try:
+        return in_fresh_process(command)
+    except RunFailedError as error:
+        raise SystemExit(f"{job}: {error}") from None
 
 
 def _run_job(job: str, folder: Path) -> dict[str, Any]:
-    started, cpu = time.monotonic(), _cpu_seconds()
-    found = _ours(folder) if job == "ours" else _bare(folder)
-    return {
-        "wall_s": round(time.monotonic() - started, 2),
-        "cpu_s": round(_cpu_seconds() - cpu, 2),
-        "peak_rss_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
-        **found,
-    }
-
-
-def _cpu_seconds() -> float:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
+    with stopwatch() as spent:
+        found = _ours(folder) if job == "ours" else _bare(folder)
+    return {**spent, "peak_rss_mib": peak_mib(), **found}
 
 
 def _bare(folder: Path) -> dict[str, Any]:

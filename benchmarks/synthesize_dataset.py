@@ -1,6 +1,6 @@
 """The whole main job on a real table: a CSV and a drafted contract in, a judged release out.
 
-    python -m benchmarks.synthesize_dataset [--table adult] [--target income] [--seeds 1 2 3]
+    python -m benchmarks.synthesize_dataset [--table adult] [--target COLUMN] [--seeds 1 2 3]
 
 Reads `tabular/<table>_train.csv.gz` and, as the holdout, `<table>_holdout.csv.gz` from
 UNDERSTUDY_DATA (default ../shared/data). Each seed runs the command line in a fresh process with a
@@ -9,35 +9,21 @@ memory in MiB and every figure of the report, and the medians.
 """
 
 import argparse
-import gzip
 import json
-import os
-import shutil
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-CONTRACT = "table.odcs.yaml"
-DATA = Path(os.environ.get("UNDERSTUDY_DATA", "../shared/data"))
+from benchmarks.landing import CONTRACT, land, understudy
 
 
 def main() -> None:
     """Runs the benchmark that the arguments describe."""
     arguments = _arguments()
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        for part in ("train", "holdout"):
-            packed = DATA / "tabular" / f"{arguments.table}_{part}.csv.gz"
-            with gzip.open(packed) as source, (folder / f"{part}.csv").open("wb") as target:
-                shutil.copyfileobj(source, target)
-        _understudy(
-            "init", folder / "train.csv", "--holdout", folder / "holdout.csv",
-            "--target", arguments.target, "-o", folder / CONTRACT, "--id", arguments.table,
-        )  # fmt: skip
+        folder = land(arguments.table, Path(temporary), arguments.target)
         runs = [_run(folder, seed) for seed in arguments.seeds]
     print(json.dumps({"table": arguments.table, "runs": runs, "median": _medians(runs)}, indent=1))
 
@@ -45,22 +31,14 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Benchmark of the flow synthesize_dataset.")
     parser.add_argument("--table", default="adult")
-    parser.add_argument("--target", default="income")
+    parser.add_argument("--target", help="default: the column that is known for the table")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     return parser.parse_args()
 
 
-def _understudy(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "flows.command_line", *map(str, arguments)]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
-    if ended.returncode not in (0, 3, 4):
-        raise SystemExit(ended.stderr)
-    return ended
-
-
 def _run(folder: Path, seed: int) -> dict[str, Any]:
     started = time.monotonic()
-    ended = _understudy(
+    ended = understudy(
         "run", "synthesize-dataset", folder / CONTRACT, "--store", folder / f"store-{seed}",
         "--set", f"sampling.seed={seed}", "--json",
     )  # fmt: skip
