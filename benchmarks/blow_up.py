@@ -68,4 +68,5 @@ def _column(kind: int, score: np.ndarray, levels: int) -> np.ndarray:
     if kind == 2:
         return np.asarray(np.round(1 / (1 + np.exp(-2 * score)), 4))
     bins = np.clip(np.floor((score + 2.5) / 5 * levels), 0, levels - 1).astype(np.int64)
-    return np.array([f"level {level:02d}" for level in range(levels)], dtype=object)[bins]
+    names = np.array([f"level {level:02d}" for level in range(levels)], dtype=object)
+    return np.asarray(names[bins])
