@@ -1,7 +1,6 @@
 """Lands a real table for a benchmark: its rows as CSV, and the contract that `init` drafts.
 
-A landing folder holds `train.csv`, `holdout.csv` and `table.odcs.yaml`. Only the standard library
-is loaded here: what starts measured processes has to stay small (see `costs.peak_mib`).
+A landing folder holds `train.csv`, `holdout.csv` and `table.odcs.yaml`.
 """
 
 import gzip

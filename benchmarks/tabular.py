@@ -178,7 +178,7 @@ class _Bench:
 
 
 def judged(folder: Path, sample: Path, seed: int, *more: object) -> dict[str, Any]:
-    """What the judge says of a sample, in a fresh process, so that this one stays small."""
+    """What the judge says of a sample, in a fresh process too: its failure is a row, no crash."""
     command = (
         sys.executable, "-m", "benchmarks.judging",
         "--folder", folder, "--sample", sample, "--seed", seed, *more,
