@@ -14,8 +14,8 @@ REFERENCE_PEER = "mostlyai-engine"
 class Line:
     """One generator on one table. `values` are medians; a figure that no run has is left out.
 
-    `spread` holds the lowest and the highest value of the seeds. `troubles` says why runs are
-    missing.
+    `spread` holds the lowest and the highest value of the seeds. `refused_by` names the measures
+    that refused any of the runs, `troubles` says why runs are missing.
     """
 
     table: str
@@ -25,6 +25,7 @@ class Line:
     values: dict[str, float] = field(default_factory=dict)
     spread: dict[str, tuple[float, float]] = field(default_factory=dict)
     verdicts: tuple[str, ...] = ()
+    refused_by: tuple[str, ...] = ()
     troubles: tuple[str, ...] = ()
     unread: int = 0
 
@@ -56,6 +57,7 @@ def _line(group: list[Row], grouped: dict[tuple[str, str], list[Row]]) -> Line:
         values={name: statistics.median(found) for name, found in values.items()},
         spread={name: (min(found), max(found)) for name, found in values.items()},
         verdicts=tuple(row["verdict"] for row in done if "verdict" in row),
+        refused_by=tuple(dict.fromkeys(n for row in done for n in row.get("refused_by", ()))),
         troubles=tuple(reasons),
         unread=max((sum(row.get("unread", {}).values()) for row in done), default=0),
     )

@@ -62,6 +62,8 @@ def page_text(rows: Sequence[Row]) -> str:
         f"![Detection AUC of every generator on every table.](pictures/{CHART})\n",
         _READING.format(peer=REFERENCE_PEER),
     ]
+    if not any(line.origin == "ours" for line in lines):
+        parts.append("Only published outputs have been measured so far.\n")
     for table in dict.fromkeys(line.table for line in lines):
         own = ordered([line for line in lines if line.table == table])
         parts.append(f"## {table}\n\n{ceilings(own)}\n")
@@ -174,6 +176,7 @@ FURTHER: dict[str, Cell] = {
     "trts": number("trts", 3),
     "exact copies": number("exact_copies", 0),
     "tail copies": number("tail_copies", 3),
+    "refused by": lambda line: ", ".join(f"`{name}`" for name in line.refused_by) or "–",
 }
 SCALE: dict[str, Cell] = {
     "what": lambda line: line.table,
