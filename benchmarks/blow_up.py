@@ -64,7 +64,7 @@ def _column(kind: int, score: np.ndarray, levels: int) -> np.ndarray:
     if kind == 0:
         return np.asarray(np.round(np.exp(1.2 * score) * 100, 2))
     if kind == 1:
-        return np.maximum(np.floor(6 * score), 0).astype(np.int64)
+        return np.asarray(np.maximum(np.floor(6 * score), 0), dtype=np.int64)
     if kind == 2:
         return np.asarray(np.round(1 / (1 + np.exp(-2 * score)), 4))
     bins = np.clip(np.floor((score + 2.5) / 5 * levels), 0, levels - 1).astype(np.int64)

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.costs import RunFailedError, in_fresh_process
+from benchmarks.costs import RunFailedError, in_fresh_process, stop_when_told
 from benchmarks.landing import CONTRACT, DATA, TARGETS, TRAIN, land
 from benchmarks.results import Results, Row, key_of
 
@@ -49,6 +49,7 @@ class Choice:
 def main() -> None:
     """Runs what is missing in the results, then re-makes the page."""
     arguments = _arguments()
+    stop_when_told()
     results = Results(arguments.results)
     if not arguments.render:
         bench = _Bench(results, arguments)
@@ -212,8 +213,11 @@ def summary(row: Row) -> str:
     told = [f"{name} {figure['value']:.4g}" for name, figure in figures.items()
             if name in ("detection_auc", "shape_error", "trend_error", "utility_gap", "dcr_share")
             and figure["value"] is not None]  # fmt: skip
-    if "costs" in row and "fit" in row["costs"]:
-        told.insert(0, f"fit {row['costs']['fit']['wall_s']:.1f} s")
+    costs = row.get("costs", {})
+    if "fit" in costs:
+        told.insert(0, f"fit {costs['fit']['wall_s']:.1f} s")
+    if "peak_mib" in costs:
+        told.append(f"sampling {costs['sample']['wall_s']:.1f} s, {costs['peak_mib']:,.0f} MiB")
     return f"{place}: {', '.join(told)}"
 
 

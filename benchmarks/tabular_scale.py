@@ -21,7 +21,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from benchmarks.costs import RunFailedError, in_fresh_process, peak_mib, stopwatch
+from benchmarks.costs import RunFailedError, in_fresh_process, peak_mib, stop_when_told, stopwatch
 from benchmarks.landing import CONTRACT, HOLDOUT, TRAIN, draft, land
 from benchmarks.results import Results, Row
 from benchmarks.tabular import RESULTS, ROOT, judged, new_row, summary
@@ -42,6 +42,7 @@ def main() -> None:
     if arguments.job:
         print(json.dumps(_JOBS[arguments.job](arguments)))
         return
+    stop_when_told()
     results = Results(arguments.results)
     for generator in arguments.generators:
         for seed in arguments.seeds:
@@ -98,8 +99,11 @@ class _Bench:
             }
             run[case](folder, missing)
 
+    def _told(self, what: str) -> str:
+        return f"{what} (a hundredth)" if self.part > 1 else what
+
     def _holds(self, what: str) -> bool:
-        key = (JOB, self.generator, what, self.seed)
+        key = (JOB, self.generator, self._told(what), self.seed)
         return self.results.holds(key, failed_too=not self.arguments.retry)
 
     def _draw(self, folder: Path, missing: list[str]) -> None:
@@ -147,7 +151,7 @@ class _Bench:
         return in_fresh_process(command, self.arguments.timeout)
 
     def _add(self, what: str, measure: Callable[[], dict[str, Any]]) -> None:
-        row: Row = new_row(JOB, self.generator, "ours", (what, self.seed))
+        row: Row = new_row(JOB, self.generator, "ours", (self._told(what), self.seed))
         try:
             row |= {**measure(), "state": "done"}
         except RunFailedError as error:
