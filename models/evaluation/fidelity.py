@@ -1,8 +1,9 @@
 """Does the synthetic table look like the real one? Shape and trend errors beside their ceilings.
 
-Identifier columns are left out everywhere: they are re-issued, not modelled. Synthetic and holdout
-rows are compared in equal numbers, so that the ceiling is what a perfect sampler of as many rows
-would get.
+Columns that are issued anew are left out everywhere: they are not modelled. Every figure compares
+all synthetic with all training rows, its ceiling all held-out with all training rows (at most
+100,000 of each). A distance between samples shrinks with their rows, and a holdout is mostly smaller
+than a release: what bars judge is therefore the ceiling scaled to the rows of the release.
 """
 
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from models.evaluation.associations import (
     pattern_error,
     triple_error,
 )
-from models.evaluation.coded import CodedTable
+from models.evaluation.coded import SIDES, CodedTable
 from models.evaluation.contingency import Cells
 from models.evaluation.distributions import shape_distance
 from models.evaluation.intervals import FloatArray, around, row_weights
@@ -30,8 +31,12 @@ MOST_ROWS = 100_000
 
 @dataclass(frozen=True)
 class Fidelity:
-    """Findings, and what the report draws: errors by column and by pair, in percent."""
+    """Findings, and what the report draws: errors by column and by pair, in percent.
 
+    `compared` holds the rows that all of them were measured on.
+    """
+
+    compared: CodedTable
     findings: tuple[Finding, ...]
     shape_errors: dict[str, float]
     shape_ceilings: dict[str, float]
@@ -45,11 +50,12 @@ def evaluate_fidelity(coded: CodedTable) -> Fidelity:
     `shape_error` is the mean over columns of the Kolmogorov-Smirnov statistic (numbers, dates)
     or total variation (categories); `trend_error` the mean over pairs (see `pair_errors`).
     Intervals are 95 %, from 24 bootstraps over rows. Only shape and trend are judged: their bar is
-    the larger of the contract's floor and its ratio times the ceiling.
+    the larger of the contract's floor and its ratio times what a perfect sampler of as many rows
+    would get (see `_at_rows`).
     """
     if min(coded.rows.values()) == 0 or not coded.columns:
         return _nothing_to_compare(coded)
-    table = _equal_rows(coded)
+    table = coded.sampled(dict.fromkeys(SIDES, MOST_ROWS), purpose=13)
     random = coded.random(10)
     weights = Weights(
         row_weights(table.rows["training"], REPLICATES, random),
@@ -60,6 +66,7 @@ def evaluate_fidelity(coded: CodedTable) -> Fidelity:
     pairs = pair_errors(table, weights) if len(table.columns) > 1 else None
     empty = np.full((len(table.columns),) * 2, np.nan)
     return Fidelity(
+        compared=table,
         findings=_findings(table, shapes, pairs, weights),
         shape_errors={name: 100 * error.value for name, error in shapes.items()},
         shape_ceilings={name: 100 * error.ceiling for name, error in shapes.items()},
@@ -68,10 +75,16 @@ def evaluate_fidelity(coded: CodedTable) -> Fidelity:
     )
 
 
-def _equal_rows(coded: CodedTable) -> CodedTable:
-    compared = min(coded.rows["synthetic"], coded.rows["holdout"], MOST_ROWS)
-    most = {"training": MOST_ROWS, "synthetic": compared, "holdout": compared}
-    return coded.sampled({side: most[side] for side in coded.rows}, purpose=13)
+def _at_rows(ceiling: float, table: CodedTable) -> float:
+    """A ceiling measured on the holdout, scaled to as many rows as were made.
+
+    Between independent samples of m and n rows of one population, Kolmogorov-Smirnov statistics,
+    total variation and differences of correlations all grow with sqrt(1/m + 1/n) (Smirnov 1948 for
+    the first). Without this a small holdout would make a lax bar for a large release, and a small
+    release would be held to what only a large one can reach.
+    """
+    noise = {side: 1 / table.rows["training"] + 1 / table.rows[side] for side in SIDES}
+    return ceiling * float(np.sqrt(noise["synthetic"] / noise["holdout"]))
 
 
 def _shape(table: CodedTable, index: int, weights: Weights) -> Error:
@@ -125,10 +138,15 @@ def _judged(
     table: CodedTable, name: str, error: Error, ratio_and_floor: tuple[float, float]
 ) -> Finding:
     ratio, floor = ratio_and_floor
-    bar = max(ratio * 100 * error.ceiling, floor)
+    scaled = 100 * _at_rows(error.ceiling, table)
+    bar = max(ratio * scaled, floor)
     shortage = too_few(dict(table.rows.items()))
     interval = around(100 * error.value, 100 * error.replicates, highest=100.0)
-    compared = f"{table.rows['synthetic']:,} synthetic and as many holdout rows against training."
+    compared = (
+        f"{table.rows['synthetic']:,} synthetic rows against {table.rows['training']:,} training "
+        f"rows; ceiling of {table.rows['holdout']:,} held-out rows. A perfect sampler of as many "
+        f"rows as were made: about {scaled:.2g} %."
+    )
     return _told(table, name, error).model_copy(
         update={
             "bar": bar,
@@ -154,4 +172,4 @@ def _nothing_to_compare(coded: CodedTable) -> Fidelity:
         for name in ("shape_error", "trend_error")
     )
     empty = np.full((len(coded.columns),) * 2, np.nan)
-    return Fidelity(findings, {}, {}, empty, empty)
+    return Fidelity(coded, findings, {}, {}, empty, empty)

@@ -71,7 +71,7 @@ def _evaluate_table(
     copies = evaluate_copies(coded)
     tell()
     findings = (*fidelity.findings, *detection.findings, *utility, *copies)
-    return findings, table_pictures(coded, fidelity, detection)
+    return findings, table_pictures(fidelity, detection)
 
 
 class _Teller:

@@ -80,10 +80,32 @@ def test_a_missing_pattern_that_is_not_reproduced_is_found() -> None:
     assert found.value == pytest.approx(100 * TRAINING["income"].null_count / 1_500)
 
 
-def test_fewer_synthetic_rows_are_compared_with_as_many_held_out_ones() -> None:
-    found = evaluate_fidelity(coded(TRAINING, FRESH.slice(0, 300), HOLDOUT)).findings
-    assert named(found, "shape_error").detail.startswith("300 synthetic and as many holdout rows")
-    assert named(found, "shape_error").state == "pass"
+def test_all_rows_are_compared_whatever_the_size_of_the_holdout() -> None:
+    """The figure is the distance between T and S; fewer rows of H must not add noise to it."""
+    few, many = (
+        evaluate_fidelity(coded(TRAINING, FRESH, HOLDOUT.slice(0, rows))) for rows in (150, 1_500)
+    )
+    assert few.shape_errors == many.shape_errors
+    assert np.array_equal(few.pair_errors, many.pair_errors, equal_nan=True)
+    for name in ("shape_error", "trend_error"):
+        assert named(few.findings, name).value == named(many.findings, name).value
+    again = evaluate_fidelity(coded(TRAINING, TRAINING, HOLDOUT.slice(0, 150)))
+    assert named(again.findings, "shape_error").value == pytest.approx(0.0, abs=1e-12)
+
+
+@pytest.mark.parametrize("rows", [(1_500, 150), (150, 1_500)])
+def test_a_fresh_sample_of_any_size_passes_and_a_bar_is_no_laxer_for_a_small_holdout(
+    rows: tuple[int, int],
+) -> None:
+    made, held = rows
+    found = evaluate_fidelity(coded(TRAINING, FRESH.slice(0, made), HOLDOUT.slice(0, held)))
+    scale = np.sqrt((1 / 1_500 + 1 / made) / (1 / 1_500 + 1 / held))
+    for name in ("shape_error", "trend_error"):
+        finding = named(found.findings, name)
+        assert finding.state == "pass"
+        assert finding.reference is not None
+        assert finding.bar == pytest.approx(2 * scale * finding.reference)
+    assert "1,500" in named(found.findings, "shape_error").detail
 
 
 def test_too_few_rows_are_inconclusive_with_the_reason() -> None:

@@ -18,7 +18,7 @@ PEOPLE = tuple(draw_people(400, seed) for seed in (1, 2, 3))
 
 def drawn(table: CodedTable) -> dict[str, dict]:
     """The drawn columns by name."""
-    pictures = table_pictures(table, evaluate_fidelity(table), Detection((), {}))
+    pictures = table_pictures(evaluate_fidelity(table), Detection((), {}))
     return {column["column"]: column for column in pictures["columns"]}
 
 
