@@ -199,10 +199,20 @@ def _fidelity(found: dict[str, Finding]) -> str:
 def _detection(found: dict[str, Finding]) -> str:
     finding = found.get("detection_auc")
     value = number(finding.value) if finding else None
-    if value is None:
+    if finding is None or value is None:
         return ""
+    if _too_good(finding):
+        told = measure_of(finding.name).too_good.removesuffix(".")
+        return f"{told} (AUC {show(value)}): that is no success."
     words = next(words for bound, words in _EASE if value <= bound)
     return f"A classifier {words} synthetic rows from real ones (AUC {show(value)})."
+
+
+def _too_good(finding: Finding) -> bool:
+    """Undecided although the whole interval is within the bar: better than it should be."""
+    high, bar = number(finding.high), number(finding.bar)
+    undecided = finding.state == "inconclusive" and high is not None and bar is not None
+    return undecided and high < bar and high < (number(finding.reference) or bar)
 
 
 def _utility(found: dict[str, Finding]) -> str:
@@ -242,6 +252,8 @@ def _reason(finding: Finding) -> Reason:
     remedy = measure.remedy or GROUP_REMEDIES[finding.group]
     if finding.state == "refuse":
         return Reason(row, measure.failing or f"{measure.label} is beyond its bar.", remedy)
+    if measure.too_good and _too_good(finding):
+        return Reason(row, measure.too_good, GROUP_REMEDIES["copies"])
     if number(finding.value) is None or not row.bar or not row.interval:
         return Reason(row, f"{measure.label} could not be decided.", UNDECIDED_REMEDY)
     sentence = f"{measure.label} is beyond its bar, but by no more than chance may explain."

@@ -12,7 +12,10 @@ Better = Literal["lower", "higher", "either"]
 
 @dataclass(frozen=True)
 class Measure:
-    """The words for one figure; `low` and `high` are the ends of its usual scale."""
+    """The words for one figure; `low` and `high` are the ends of its usual scale.
+
+    `too_good` is for a figure that is within its bar and yet undecided: no honest release has it.
+    """
 
     label: str
     meaning: str
@@ -21,6 +24,7 @@ class Measure:
     high: float | None = None
     failing: str = ""
     remedy: str = ""
+    too_good: str = ""
 
 
 _TRAIN_LONGER = (
@@ -94,6 +98,7 @@ MEASURES: dict[str, Measure] = {
         "lower", 0.5, 1,
         failing="A classifier tells synthetic rows from real ones too easily.",
         remedy=_HIDE_THE_ORIGIN,
+        too_good="The synthetic rows mirror the training rows more closely than fresh rows could.",
     ),
     "detection_score": Measure(
         "Detection score",

@@ -2,8 +2,8 @@
 
 Columns that are issued anew are left out everywhere: they are not modelled. Every figure compares
 all synthetic with all training rows, its ceiling all held-out with all training rows (at most
-100,000 of each). A distance between samples shrinks with their rows, and a holdout is mostly smaller
-than a release: what bars judge is therefore the ceiling scaled to the rows of the release.
+100,000 of each). A distance between samples shrinks with their rows, and a holdout is mostly
+smaller than a release: what bars judge is therefore the ceiling scaled to the rows of the release.
 """
 
 from dataclasses import dataclass

@@ -25,10 +25,11 @@ SECONDS = (
 def table_pictures(fidelity: Fidelity, detection: Detection) -> dict[str, Any]:
     """Everything that is drawn about one table, as JSON-able values.
 
-    Drawn are the very rows on which the fidelity figures were measured. For each column, the shares of training, synthetic and holdout rows per bin (missing beside
-    them) and its shape error; the errors of all pairs; how much each column gives away. The report
-    is published: a category is named, and a number stands as a bin's edge, only where at least ten
-    training units hold it or lie beyond it.
+    For each column, the shares of training, synthetic and holdout rows per bin (missing beside
+    them) and its shape error; the errors of all pairs; how much each column gives away. Drawn are
+    the very rows on which the fidelity figures were measured. The report is published: a category
+    is named, and a number stands as a bin's edge, only where at least ten training units hold it
+    or lie beyond it.
     """
     coded = fidelity.compared
     return {

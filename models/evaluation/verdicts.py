@@ -26,6 +26,18 @@ def against_bar(value: float, interval: Interval, bar: float, shortage: str = ""
     return "refuse" if interval.low > bar else "inconclusive"
 
 
+def against_bar_and_floor(
+    value: float, interval: Interval, bar: float, floor: float, shortage: str = ""
+) -> State:
+    """As `against_bar`, and inconclusive where the whole interval lies below `floor`.
+
+    For figures of which less is better only down to what an honest sampler reaches: one that is
+    clearly below it is no better, it says that the comparison itself does not hold.
+    """
+    state = against_bar(value, interval, bar, shortage)
+    return "inconclusive" if state == "pass" and interval.high < floor else state
+
+
 def sentences(parts: Sequence[str]) -> str:
     """The non-empty parts as one text."""
     return " ".join(part for part in parts if part)

@@ -64,6 +64,19 @@ def test_a_figure_beyond_its_bar_within_chance_is_not_told_as_too_few_rows() -> 
     assert "There were too few rows to decide." in text
 
 
+def test_a_release_that_mirrors_its_training_rows_is_not_told_as_a_success() -> None:
+    found = tuple(
+        finding.model_copy(update={
+            "value": 0.4, "low": 0.38, "high": 0.42, "reference": 0.5, "state": "inconclusive"
+        }) if finding.name == "detection_auc" else finding
+        for finding in findings()
+    )  # fmt: skip
+    text = " ".join(Page(render_report(report(findings=found))).text.split())
+    assert "mirror the training rows more closely than fresh rows could (AUC 0.400)" in text
+    assert "can hardly tell" not in text and "Detection AUC is beyond its bar" not in text
+    assert "Train for fewer steps" in text
+
+
 def test_a_reason_that_no_finding_explains_is_still_shown() -> None:
     told = report().model_copy(
         update={"verdict": "refused", "reasons": ("withdrawn by <i>its owner</i>",)}

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from models.evaluation.detection import evaluate_detection
-from tests.models.evaluation.tables import coded, draw_people, named
+from tests.models.evaluation.tables import coded, draw_people, named, with_column
 
 TRAINING, FRESH, HOLDOUT = (draw_people(800, seed) for seed in (1, 2, 3))
 
@@ -65,6 +65,33 @@ def test_a_column_without_values_on_one_side_gives_it_away() -> None:
     empty = FRESH.set_column(0, "height", pa.nulls(FRESH.num_rows, pa.float64()))
     area = named(evaluate_detection(coded(TRAINING, empty, HOLDOUT)).findings, "detection_auc")
     assert area.value == pytest.approx(1.0)
+
+
+def rebuilt(rows: pa.Table, spread: float, seed: int = 9) -> pa.Table:
+    """Every training row again, its numbers read off a grid of 1,000 steps with a little noise."""
+    random = np.random.default_rng(seed)
+    for name in ("height", "weight", "income"):
+        values = np.array(rows[name].to_numpy(), dtype=float)
+        moved = np.round(values, 3) + random.normal(0.0, spread, len(values))
+        rows = with_column(rows, name, [None if np.isnan(value) else value for value in moved])
+    return rows
+
+
+@pytest.mark.parametrize("how", ["bootstrap", "decoded"])
+def test_rows_made_of_the_training_rows_themselves_are_no_success(how: str) -> None:
+    """What the trees can't tell apart because it is the same must not pass for a fresh sample."""
+    drawn = np.random.default_rng(4).integers(0, 800, 800)
+    copies = TRAINING.take(pa.array(drawn)) if how == "bootstrap" else rebuilt(TRAINING, 0.01)
+    area = named(evaluate_detection(coded(TRAINING, copies, HOLDOUT)).findings, "detection_auc")
+    assert area.value is not None and area.value < 0.47
+    assert area.state == "inconclusive"
+    assert "mirror the training rows" in area.detail
+
+
+@pytest.mark.parametrize("seed", range(10, 16))
+def test_fresh_rows_are_never_taken_for_a_mirror(seed: int) -> None:
+    sides = [draw_people(300, 3 * seed + at) for at in range(3)]
+    assert named(evaluate_detection(coded(*sides)).findings, "detection_auc").state == "pass"
 
 
 def test_tiny_tables_are_inconclusive() -> None:

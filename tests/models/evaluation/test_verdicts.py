@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.evaluation.intervals import Interval
-from models.evaluation.verdicts import FEWEST_ROWS, against_bar, too_few
+from models.evaluation.verdicts import FEWEST_ROWS, against_bar, against_bar_and_floor, too_few
 
 figures = st.floats(-2, 2)
 
@@ -36,6 +36,17 @@ def test_every_figure_has_one_state(value: float, half: float, bar: float) -> No
 @given(value=figures, bar=figures)
 def test_a_shortage_of_rows_decides_nothing(value: float, bar: float) -> None:
     assert against_bar(value, Interval(value, value), bar, "Too few rows.") == "inconclusive"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "state"),
+    [(0.40, 0.46, "inconclusive"), (0.40, 0.48, "pass"), (0.5, 0.6, "pass"), (0.8, 0.9, "refuse")],
+)
+def test_a_figure_clearly_below_what_is_possible_is_no_success(
+    low: float, high: float, state: str
+) -> None:
+    middle = (low + high) / 2
+    assert against_bar_and_floor(middle, Interval(low, high), 0.75, 0.47) == state
 
 
 def test_only_short_sides_are_named() -> None:
