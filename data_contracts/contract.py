@@ -145,6 +145,15 @@ class Table(Record):
         """The column whose prediction the utility figures judge, if the contract names one."""
         return next((column for column in self.columns if column.role == "target"), None)
 
+    def issues(self, column: Column) -> bool:
+        """Whether made rows have new values in this column instead of modelled ones.
+
+        True for identifiers and for every column of which no value may occur twice, marked as an
+        identifier or not: a drawn value might repeat. No figure may look at such a column.
+        """
+        alone = column.primary_key and len(self.primary_key) == 1
+        return column.kind == "identifier" or column.unique or alone
+
     def column(self, name: str) -> Column:
         """The column called `name`; KeyError when the table has none."""
         for column in self.columns:

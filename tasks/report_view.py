@@ -211,8 +211,10 @@ def _detection(found: dict[str, Finding]) -> str:
 def _too_good(finding: Finding) -> bool:
     """Undecided although the whole interval is within the bar: better than it should be."""
     high, bar = number(finding.high), number(finding.bar)
-    undecided = finding.state == "inconclusive" and high is not None and bar is not None
-    return undecided and high < bar and high < (number(finding.reference) or bar)
+    if finding.state != "inconclusive" or high is None or bar is None:
+        return False
+    reference = number(finding.reference)
+    return high < min(bar, bar if reference is None else reference)
 
 
 def _utility(found: dict[str, Finding]) -> str:

@@ -161,9 +161,8 @@ class TableCodec:
 
 
 def _codec_class(column: Column, table: Table, values: pd.Series) -> type[Any]:
-    """Keys are issued anew, also those not marked: a drawn value might repeat."""
-    alone = column.primary_key and len(table.primary_key) == 1
-    if column.kind == "identifier" or column.unique or alone:
+    """Keys are issued anew, also those not marked (`Table.issues`)."""
+    if table.issues(column):
         return IdentifierCodec
     return FixedCodec if FixedCodec.suits(values) else _CODECS[column.kind]
 

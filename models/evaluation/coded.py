@@ -76,9 +76,9 @@ def _bin(values: FloatArray | IntArray, low: float, width: float) -> IntArray:
 class CodedTable:
     """A contract's table with its training, synthetic and holdout rows, coded.
 
-    Identifier columns are left out of `columns`: they are re-issued, never modelled, so no
-    figure of fidelity, detection or utility may look at them. `units` numbers each row's unit of
-    privacy (the row itself where the contract names no unit).
+    Columns that are issued anew (`Table.issues`) are left out of `columns`: they are never
+    modelled, so no figure of fidelity, detection or utility may look at them. `units` numbers each
+    row's unit of privacy (the row itself where the contract names no unit).
     """
 
     table: Table
@@ -121,7 +121,7 @@ def code_table(table: Table, bars: Bars, frames: dict[Side, pd.DataFrame], seed:
     columns = tuple(
         code_column(column, {side: frames[side][column.name] for side in SIDES})
         for column in table.columns
-        if column.kind != "identifier"
+        if not table.issues(column)
     )
     return CodedTable(
         table=table,

@@ -12,6 +12,7 @@ from data_contracts.contract import Contract
 from data_contracts.dataset import Dataset
 from data_contracts.report import Finding, judge
 from data_contracts.schema import to_frame
+from models.encoding.table import TableCodec
 from models.evaluation.release import Evaluated, evaluate_release
 from tests.models.evaluation.tables import contract_for, dataset, draw_people, named, splice
 
@@ -130,6 +131,33 @@ def test_the_same_seed_gives_the_same_findings_and_leaves_frames_alone() -> None
     first, again = (evaluate_release(*sides, seed=7) for _ in range(2))
     assert first == again
     assert all(side.frame.equals(copy) for side, copy in zip(sides, before, strict=True))
+
+
+@pytest.mark.parametrize("promise", ["role", "unique", "primary_key"])
+def test_what_is_issued_anew_enters_no_figure_however_it_is_declared(promise: str) -> None:
+    """The codec re-issues a unique column and a key without the role: so must the figures see it.
+
+    Issued values lie far from the real ones; measured, they would refuse any release.
+    """
+    contract = contract_for(TRAINING.append_column("key", pa.array(range(600))))
+    table = contract.tables[0]
+    changed = {"role": "identifier"} if promise == "role" else {promise: True}
+    columns = [c.model_copy(update=changed) if c.name == "key" else c for c in table.columns]
+    keyed = table.model_copy(update={"columns": tuple(columns)})
+    contract = contract.model_copy(update={"tables": (keyed,)})
+    sides = [
+        dataset(
+            contract, side.append_column("key", pa.array(range(10_000 * at, 10_000 * at + 600)))
+        )
+        for at, side in enumerate((TRAINING, FRESH, HOLDOUT))
+    ]
+    evaluated = evaluate_release(*sides, seed=1)
+    assert judge(evaluated.findings)[0] == "published"
+    drawn = [column["column"] for column in evaluated.pictures["tables"][0]["columns"]]
+    assert drawn == list(TRAINING.column_names)
+    assert keyed.issues(keyed.column("key")) and not keyed.issues(keyed.column("height"))
+    codec = TableCodec().fit(sides[0].frame, keyed)
+    assert codec.issued_ == ("key",)
 
 
 def test_every_table_is_judged_and_progress_ends_at_one() -> None:
