@@ -62,6 +62,8 @@ def page_text(rows: Sequence[Row]) -> str:
         f"![Detection AUC of every generator on every table.](pictures/{CHART})\n",
         _READING.format(peer=REFERENCE_PEER),
     ]
+    if len({row["code"] for row in rows if row["state"] == "done"}) > 1:
+        parts.append("These results were made with several versions of the code.\n")
     if not any(line.origin == "ours" for line in lines):
         parts.append("Only published outputs have been measured so far.\n")
     for table in dict.fromkeys(line.table for line in lines):

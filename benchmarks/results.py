@@ -36,6 +36,10 @@ class Results:
         state = self._rows.get(key, {}).get("state")
         return state == "done" or (failed_too and state == "failed")
 
+    def code_of(self, key: Key) -> str:
+        """The version of our code that a result was made with; empty without one."""
+        return str(self._rows.get(key, {}).get("code", ""))
+
     def add(self, row: Row) -> None:
         """Appends the row; it replaces an earlier one of the same key."""
         key = key_of(row)

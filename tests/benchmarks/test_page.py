@@ -26,7 +26,8 @@ def done(generator: str, seed: int, fit_s: float, **more: Any) -> dict[str, Any]
     }
     return {
         "job": "tabular", "generator": generator, "origin": "ours", "table": "adult", "seed": seed,
-        "cpus": 2, "when": "2026-01-02", "state": "done", "verdict": "published", "unread": {},
+        "cpus": 2, "code": "1f", "when": "2026-01-02", "state": "done",
+        "verdict": "published", "unread": {},
         "costs": costs,
         "figures": {n: {"value": v, "reference": r} for n, (v, r) in figures.items()}, **more,
     }  # fmt: skip
