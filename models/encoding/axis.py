@@ -1,10 +1,11 @@
 """Positions on one axis as a coarse and a fine code: the machinery below numbers and dates."""
 
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import Self
 
 import numpy as np
 
+from models.encoding.axis_pieces import Pool, cut_cells, cut_segments
 from models.encoding.column import (
     UNKNOWN,
     BoolArray,
@@ -13,13 +14,14 @@ from models.encoding.column import (
     Part,
     State,
     protected_range,
-    unit_counts,
 )
 
 FEW_VALUES = 256
 ATOM_SHARE = 0.002
-MOST_BINS = 32
-MOST_CELLS_PER_BIN = 32
+TINY = 1e-12
+"""The width at which a value that many units share counts among values that may lie anywhere."""
+REDRAWS = 12
+"""How often a position outside its bounds is drawn again before it is moved to one."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +31,10 @@ class Axis:
     The coarse code is one of [missing] + atoms (values frequent enough for a code of their own) +
     at most 32 bins of equal mass of the rest; the fine code is one of at most 32 cells of equal
     mass inside the bin. Below the cell, `decode` draws from segments: a value that enough units
-    share, or the span of a few neighbours, on whole positions only if `whole`. No position beyond
-    the `threshold`-th most extreme unit is ever drawn, and no value held by fewer than `threshold`
-    units has an atom or a segment of its own.
+    share, or the span of a few neighbours, on whole positions only if `whole`. Every cell, every
+    span and every single value holds positions of at least `threshold` different units. No
+    position beyond the `threshold`-th most extreme unit is ever drawn. Where there are too
+    few units for a spread, the axis keeps one position in their middle.
 
     Loss of a round trip: atoms come back exactly; another position comes back inside its cell, or
     on an atom beside it.
@@ -61,11 +64,13 @@ class Axis:
         values = np.clip(values, low, high)
         atoms = _atoms(values, owners, threshold)
         rest = ~np.isin(values, atoms)
-        pool = _Pool.of(values[rest], None if owners is None else owners[rest])
-        if not len(atoms) and not len(pool.values):
-            atoms = np.array([low])
-        tops, bins, cells = _cells(pool, threshold)
-        segments, ends = _segments(pool, cells, threshold, (low, high, whole))
+        pool = Pool.of(values[rest], None if owners is None else owners[rest])
+        if pool.all_units < threshold:
+            # Too few people for a span: an atom stands for them.
+            pool = pool.only(np.zeros(len(pool.values), dtype=np.bool_))
+            atoms = atoms if len(atoms) else np.array([low])
+        tops, bins, cells = cut_cells(pool, threshold)
+        segments, ends = cut_segments(pool, cells, threshold, (low, high, whole))
         return cls(whole, missing, low, high, atoms, tops, bins, segments, ends)
 
     @property
@@ -115,6 +120,51 @@ class Axis:
                 cells = np.minimum(cells + codes[binned, 1].clip(min=0), last)
             positions[binned] = self._draw(cells, random)
         return positions
+
+    def decode_between(
+        self, codes: IntArray, bounds: tuple[FloatArray, FloatArray], random: np.random.Generator
+    ) -> FloatArray:
+        """As `decode`, each position within its row's bounds `(rows,)`, inclusive.
+
+        Positions outside are drawn again a few times, the last ones moved to the nearer bound:
+        codes whose span lies outside cannot be kept. Nothing leaves the axis's own ends.
+        """
+        low, high = (np.clip(bound, self.low, self.high) for bound in bounds)
+        positions = self.decode(codes, random)
+        for _ in range(REDRAWS):
+            outside = np.flatnonzero((positions < low) | (positions > high))
+            if not len(outside):
+                return positions
+            positions[outside] = self.decode(codes[outside], random)
+        known = ~np.isnan(positions)
+        positions[known] = np.clip(positions[known], low[known], high[known])
+        return positions
+
+    def log_detail(self, positions: FloatArray) -> FloatArray:
+        """The log density of positions `(rows,)` given their codes; -inf beyond the ends.
+
+        Per unit of length, or of whole positions the probability. 0 for atoms and missing ones.
+        """
+        codes = self.encode(positions)
+        logs = np.where((positions < self.low) | (positions > self.high), -np.inf, 0.0)
+        rows = np.flatnonzero((codes[:, 0] >= self.missing + len(self.atoms)) & (logs == 0))
+        if not len(rows):
+            return logs
+        cell = np.searchsorted(self.cell_tops, positions[rows]).clip(max=len(self.cell_tops) - 1)
+        owner = np.ceil(self.segment_ends).astype(np.int64) - 1
+        before = np.where(np.diff(owner, prepend=-1) > 0, owner, np.roll(self.segment_ends, 1))
+        first, last = (np.searchsorted(owner, cell, side=side) for side in ("left", "right"))
+        # Every row beside every segment of its cell.
+        sizes = last - first
+        row = np.repeat(np.arange(len(rows)), sizes)
+        segment = np.arange(len(row)) - np.repeat(np.cumsum(sizes) - sizes - first, sizes)
+        low, high = self.segments[segment].T
+        width = high - low + 1 if self.whole else np.maximum(high - low, TINY)
+        inside = (positions[rows][row] >= low) & (positions[rows][row] <= high)
+        density = (self.segment_ends - before)[segment] * inside / width
+        with np.errstate(divide="ignore"):
+            logs[rows] = np.log(np.bincount(row, density, minlength=len(rows)))
+        return logs
 
     def state(self) -> State:
         """What `restore` needs."""
@@ -171,20 +221,6 @@ class Axis:
         return drawn
 
 
-class _Pool(NamedTuple):
-    """The different positions outside the atoms, sorted: rows and units of each."""
-
-    values: FloatArray
-    rows: IntArray
-    units: IntArray
-
-    @classmethod
-    def of(cls, positions: FloatArray, owners: IntArray | None) -> "_Pool":
-        values, index, rows = np.unique(positions, return_inverse=True, return_counts=True)
-        units = unit_counts(index.astype(np.int64), len(values), owners)
-        return cls(values, rows.astype(np.int64), units)
-
-
 def _ends(
     values: FloatArray, owners: IntArray | None, threshold: int, whole: bool
 ) -> tuple[float, float]:
@@ -192,99 +228,18 @@ def _ends(
     span = protected_range(values, owners, threshold)
     if span is not None:
         return span
-    # Too few people to show a spread: their middle stands for all of them.
-    middle = float(np.median(values)) if len(values) else 0.0
+    # Too few people to show a spread: the mean of the middle half, nobody's own, stands for all.
+    finite = np.sort(values[np.isfinite(values)])
+    half = finite[len(finite) // 4 : len(finite) - len(finite) // 4]
+    middle = float((half / len(half)).sum()) if len(half) else 0.0
     middle = float(np.rint(middle)) if whole else middle
     return middle, middle
 
 
 def _atoms(values: FloatArray, owners: IntArray | None, threshold: int) -> FloatArray:
     """The values that get a code of their own: all that are shared if few, else the frequent."""
-    pool = _Pool.of(values, owners)
+    pool = Pool.of(values, owners)
     if len(pool.values) <= FEW_VALUES:
         return pool.values[pool.units >= threshold]
     frequent = (pool.units >= threshold) & (pool.rows >= ATOM_SHARE * len(values))
     return pool.values[frequent]
-
-
-def _cells(pool: _Pool, threshold: int) -> tuple[FloatArray, IntArray, IntArray]:
-    """Upper ends and bins of the cells, and the cell of each of the pool's values.
-
-    Cells hold equal mass as far as repeated values allow, and at least `threshold` rows.
-    """
-    total = int(pool.rows.sum())
-    if total == 0:
-        return np.empty(0), np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
-    bins = int(np.clip(total // (4 * threshold), 1, MOST_BINS))
-    per_bin = int(np.clip(total // (bins * threshold), 1, MOST_CELLS_PER_BIN))
-    middle_rank = (np.cumsum(pool.rows) - pool.rows / 2) / total
-    raw = np.minimum((middle_rank * bins * per_bin).astype(np.int64), bins * per_bin - 1)
-    kept, cells = np.unique(raw, return_inverse=True)
-    last = np.flatnonzero(np.diff(cells, append=len(kept)))
-    following = pool.values[np.minimum(last + 1, len(pool.values) - 1)]
-    tops = pool.values[last] / 2 + following / 2
-    _, cell_bins = np.unique(kept // per_bin, return_inverse=True)
-    return tops, cell_bins.astype(np.int64), cells.astype(np.int64)
-
-
-def _segments(
-    pool: _Pool, cells: IntArray, threshold: int, frame: tuple[float, float, bool]
-) -> tuple[FloatArray, FloatArray]:
-    """What is drawn below each cell: spans (segments, 2) and, per cell, their cumulated shares.
-
-    A value that `threshold` units share is a segment without width. The others of the cell are
-    cut into runs of at least `threshold` units, from the middle of the gap before the run's first
-    value to the middle of the gap after its last, so that no end is a person's value. `frame` is
-    the lowest and highest position and whether positions are whole.
-    The end of segment s of cell c is c + (share of the rows of c up to and with s).
-    """
-    shared = pool.units >= threshold
-    run = _runs(pool, cells, shared, threshold)
-    order = np.lexsort((pool.values, run))
-    starts = np.flatnonzero(np.diff(run[order], prepend=-1))
-    if not len(starts):
-        return np.empty((0, 2)), np.empty(0)
-    low = np.minimum.reduceat(_lower_ends(pool, shared, frame)[order], starts)
-    high = np.maximum.reduceat(_upper_ends(pool, shared, frame)[order], starts)
-    rows = np.add.reduceat(pool.rows[order], starts)
-    cell = cells[order][starts]
-    totals = np.bincount(cell, weights=rows)
-    cumulated = np.cumsum(rows)
-    before = (np.cumsum(totals) - totals)[cell]
-    ends = cell + (cumulated - before) / totals[cell]
-    ends[np.flatnonzero(np.diff(cell, append=-1))] = np.unique(cell) + 1.0
-    return np.stack([low, high], 1), ends
-
-
-def _lower_ends(pool: _Pool, shared: BoolArray, frame: tuple[float, float, bool]) -> FloatArray:
-    """The middle of the gap before each value; whole positions just above it."""
-    lowest, _, whole = frame
-    before = np.append(lowest, pool.values)[: len(pool.values)]
-    middles = before / 2 + pool.values / 2
-    if whole:
-        middles = np.minimum(np.floor(middles) + 1, pool.values)
-    return np.where(shared, pool.values, middles)
-
-
-def _upper_ends(pool: _Pool, shared: BoolArray, frame: tuple[float, float, bool]) -> FloatArray:
-    """The middle of the gap after each value; whole positions not above it."""
-    _, highest, whole = frame
-    after = np.append(pool.values, highest)[1:]
-    middles = pool.values / 2 + after / 2
-    return np.where(shared, pool.values, np.floor(middles) if whole else middles)
-
-
-def _runs(pool: _Pool, cells: IntArray, shared: BoolArray, threshold: int) -> IntArray:
-    """The number of the segment of each value, growing from cell to cell."""
-    light = np.where(shared, 0, pool.units)
-    before = np.cumsum(light) - light
-    cell_start = np.searchsorted(cells, cells)
-    in_cell = before - before[cell_start]
-    total = np.bincount(cells, weights=light).astype(np.int64)[cells]
-    pieces = np.maximum(total // threshold, 1)
-    piece = np.minimum(in_cell * pieces // np.maximum(total, 1), pieces - 1)
-    # Shared values come after the cell's runs, each as a run of its own.
-    rank = np.where(shared, threshold + np.arange(len(cells)) + pool.units.sum(), piece)
-    keys = np.stack([cells, rank], 1)
-    _, numbers = np.unique(keys, axis=0, return_inverse=True)
-    return numbers.ravel().astype(np.int64)

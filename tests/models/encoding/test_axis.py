@@ -1,5 +1,7 @@
 """Laws of an axis: what comes back, what is never shown."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,15 +9,16 @@ from hypothesis import strategies as st
 from scipy.stats import ks_2samp
 
 from models.encoding.axis import Axis
-from models.encoding.column import THRESHOLD, FloatArray
+from models.encoding.column import THRESHOLD, FloatArray, IntArray
 
 
 def _with_gaps(random: np.random.Generator, rows: int) -> FloatArray:
     return np.where(random.random(rows) < 0.3, np.nan, random.normal(size=rows))
 
 
-SHAPES = {
-    "few": lambda random, rows: random.integers(0, 20, rows).astype(float),
+Draw = Callable[[np.random.Generator, int], FloatArray]
+SHAPES: dict[str, Draw] = {
+    "few": lambda random, rows: random.integers(0, 20, rows).astype(np.float64),
     "many whole": lambda random, rows: np.rint(random.lognormal(9, 1, rows)),
     "mostly one": lambda random, rows: random.normal(size=rows) * (random.random(rows) < 0.1),
     "smooth": lambda random, rows: random.normal(size=rows),
@@ -28,9 +31,14 @@ axes = st.tuples(
 )
 
 
+def values_of(name: str, rows: int, seed: int) -> FloatArray:
+    values: FloatArray = SHAPES[name](np.random.default_rng(seed), rows)
+    return values
+
+
 def drawn(case: tuple[str, int, int, bool]) -> tuple[Axis, FloatArray]:
     name, rows, seed, whole = case
-    values = SHAPES[name](np.random.default_rng(seed), rows)
+    values = values_of(name, rows, seed)
     whole = whole and name in ("few", "many whole", "constant")
     return Axis.fit(values, whole=whole, threshold=THRESHOLD), values
 
@@ -89,6 +97,79 @@ def test_the_distribution_comes_back(name: str) -> None:
     axis = Axis.fit(values, whole=name == "many whole", threshold=THRESHOLD)
     back = axis.decode(axis.encode(values), np.random.default_rng(6))
     assert ks_2samp(values, back, method="asymp").statistic < 0.002
+
+
+Whose = Callable[[np.random.Generator, FloatArray], IntArray]
+OWNERS: dict[str, Whose | None] = {
+    "each row its own": None,
+    "twelve people": lambda random, values: random.integers(0, 12, len(values)),
+    "thirty to each": lambda random, values: random.integers(0, len(values) // 30 + 1, len(values)),
+    "ranges of their own": lambda _, values: np.argsort(np.argsort(values)) // 25,
+    "mostly one": lambda random, values: np.where(
+        random.random(len(values)) < 0.7, 0, np.arange(len(values))
+    ),
+}
+
+
+@given(axes, st.sampled_from(sorted(OWNERS)))
+def test_enough_units_hold_every_code_and_every_segment(
+    case: tuple[str, int, int, bool], owners: str
+) -> None:
+    name, rows, seed, whole = case
+    values, random = values_of(name, rows, seed), np.random.default_rng(seed)
+    whose = OWNERS[owners]
+    units = np.arange(rows) if whose is None else whose(random, values)
+    axis = Axis.fit(
+        values,
+        whole=whole and name in ("few", "many whole", "constant"),
+        threshold=THRESHOLD,
+        units=None if whose is None else units,
+    )
+    known = ~np.isnan(values)
+    held, units = np.clip(values[known], axis.low, axis.high), units[known]
+    if len(np.unique(units)) < THRESHOLD:
+        assert not len(axis.segments)
+        return
+    for code in np.unique(axis.encode(held), axis=0):
+        assert len(np.unique(units[(axis.encode(held) == code).all(axis=1)])) >= THRESHOLD
+    _assert_held(axis, held, units)
+
+
+def _assert_held(axis: Axis, held: FloatArray, units: IntArray) -> None:
+    """Values of their own, and the rest of the values in each span, have enough units."""
+    lows, highs = axis.segments.T
+    alone = np.concatenate([axis.atoms, lows[lows == highs]])
+    for value in alone:
+        assert len(np.unique(units[held == value])) >= THRESHOLD
+    rest = ~np.isin(held, alone)
+    for low, high in axis.segments[lows < highs]:
+        inside = rest & (held >= low) & (held <= high)
+        assert len(np.unique(units[inside])) >= THRESHOLD
+
+
+def test_one_person_counts_once_in_a_span() -> None:
+    """Everybody's salary keeps to a range of his own: no range may show through."""
+    random = np.random.default_rng(4)
+    units = np.repeat(np.arange(300), 50)
+    values = np.rint(random.permutation(300)[units] * 500 + random.integers(0, 60, len(units)))
+    axis = Axis.fit(values, whole=True, threshold=THRESHOLD, units=units)
+    assert len(axis.segments) > 20
+    _assert_held(axis, np.clip(values, axis.low, axis.high), units)
+    drawn = axis.decode(axis.encode(values), random)
+    inner = (drawn > axis.low) & (drawn < axis.high)
+    # The ranges cover 60 of every 500 positions.
+    assert np.isin(drawn[inner], values).mean() < 0.2
+
+
+def test_rare_values_beside_frequent_ones_do_not_coarsen_the_axis() -> None:
+    random = np.random.default_rng(9)
+    values = random.integers(0, 1000, 40_000).astype(np.float64) * 10.0
+    values[::4000] += 5
+    axis = Axis.fit(values, whole=True, threshold=THRESHOLD)
+    assert len(axis.cell_tops) > 300
+    drawn = axis.decode(axis.encode(values), random)
+    assert ks_2samp(values, drawn, method="asymp").statistic < 0.01
+    assert (drawn % 10 == 0).all()
 
 
 def test_values_of_few_people_have_no_code_and_no_segment() -> None:
