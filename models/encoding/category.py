@@ -1,5 +1,6 @@
 """Categories and booleans as one code each, with values of few people left out."""
 
+from collections.abc import Iterable
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -8,6 +9,7 @@ import pyarrow as pa
 
 from data_contracts.checks import broken_rows, row_rules
 from data_contracts.contract import Column, Source, Table
+from data_contracts.errors import ModelError
 from data_contracts.schema import arrow_type, pandas_dtype
 from models.encoding.column import (
     THRESHOLD,
@@ -18,10 +20,14 @@ from models.encoding.column import (
     State,
     unit_counts,
 )
+from models.encoding.issuers import issuer_of
+from models.encoding.pattern import parse_pattern
 
 OTHER = "(other)"
 """Stands for all values of text that too few people share, where they are many together."""
 OTHER_SHARE = 0.05
+MOST_MADE_UP = 1_000
+"""How many different values at most are made up in the place of protected ones."""
 
 
 class CategoryCodec:
@@ -29,8 +35,10 @@ class CategoryCodec:
 
     A value that fewer than `threshold` units hold is protected: it has no code, is neither stored
     nor drawn, and its rows count as unknown, also where the contract lists it. Where such rows are
-    more than a twentieth of a column of text, one code stands for all of them, "(other)", if the
-    contract lets the column hold that text. Loss: protected values only.
+    more than a twentieth of a column of text, one code stands for all of them: "(other)", if the
+    contract lets the column hold that text, else texts made up by the contract's pattern. Where
+    not one value may be shown and nothing can stand for them, all are missing, or, in a required
+    column, `fit` raises ModelError. Loss: protected values only.
     """
 
     kind: ClassVar[str] = "category"
@@ -51,31 +59,46 @@ class CategoryCodec:
         order = np.argsort(names.astype(str).to_numpy(), kind="stable")
         self.values_ = self._plain(names.iloc[order])
         rare = int((~np.isin(index[index >= 0], kept)).sum())
-        nothing = not self.missing_ and not len(kept)
-        self.other_ = self._may_be_other() and (
-            rare > OTHER_SHARE * max(len(values), 1) or (nothing and rare > 0)
-        )
-        if nothing and not self.other_:
-            # Nothing may be shown and nothing else may stand for it: the most held value does.
-            self.values_ = self._plain(
-                pd.Series(found).iloc[np.argsort(-counts, kind="stable")[:1]]
-            )
-        self.parts_ = (Part(self.missing_ + len(self.values_) + self.other_),)
+        self.other_ = False
+        self.made_up_: list[str] = []
+        if rare > OTHER_SHARE * len(values) or (rare and not len(kept)):
+            self.other_ = self._allows([OTHER])
+            if not self.other_:
+                self.made_up_ = self._made_up(min(len(found) - len(kept), MOST_MADE_UP))
+        if rare and not self._listed:
+            self._show_nothing()
+        self.parts_ = (Part(self.missing_ + len(self.values_) + self._stands_in),)
         return self
+
+    def _show_nothing(self) -> None:
+        """All values are missing: not one of them may be shown."""
+        if self.column.required:
+            raise ModelError(
+                f"column {self.column.name!r}: fewer than {self.threshold} units share any of its "
+                "values, so that none may be shown. Mark it as an identifier in the contract, or "
+                "make its values coarser."
+            )
+        self.missing_ = True
 
     def encode(self, values: pd.Series) -> IntArray:
         """Codes (rows, 1) of the values (rows,)."""
         codes = self._places(values) + self.missing_
         known = values.notna().to_numpy(dtype=bool)
         protected = codes < self.missing_
-        codes[protected] = self.missing_ + len(self.values_) if self.other_ else UNKNOWN
+        codes[protected] = self.missing_ + len(self.values_) if self._stands_in else UNKNOWN
+        if not self._listed:
+            # All that can be drawn is a missing value.
+            codes[:] = 0
         codes[~known] = 0 if self.missing_ else UNKNOWN
         return codes[:, None]
 
     def decode(self, codes: IntArray, random: np.random.Generator) -> pd.Series:
         """Values (rows,) of the codes (rows, 1), in the dtype that was learned."""
-        listed = self.values_ + ([OTHER] if self.other_ else [])
+        listed = self._listed
         place = codes[:, 0] - self.missing_
+        if self.made_up_:
+            rare = place >= len(self.values_)
+            place[rare] += random.integers(len(self.made_up_), size=int(rare.sum()))
         if isinstance(self.dtype_, pd.CategoricalDtype):
             return self._categorical(listed, place)
         pool = pd.Series([*listed, None], dtype=self.dtype_)
@@ -96,6 +119,8 @@ class CategoryCodec:
         """The values, if they are few, or how many."""
         if len(self.values_) > 20:
             return f"one of {len(self.values_)} values that at least {self.threshold} units hold"
+        if not self.values_:
+            return "nothing: too few units share any of its values"
         listed = ", ".join(str(value) for value in self.values_)
         return f"one of {listed}" + (" or nothing" if self.missing_ else "")
 
@@ -105,6 +130,7 @@ class CategoryCodec:
         settings: dict[str, Any] = {
             "missing": self.missing_,
             "other": self.other_,
+            "made_up": len(self.made_up_),
             "values": texts,
             "threshold": self.threshold,
         }
@@ -125,8 +151,19 @@ class CategoryCodec:
         texts = pa.array([str(value) for value in state.settings["values"]], pa.string())
         typed = texts.cast(pa.string() if column.logical_type == "string" else _target(column))
         codec.values_ = codec._plain(pd.Series(typed.to_pylist(), dtype=object))
-        codec.parts_ = (Part(codec.missing_ + len(codec.values_) + codec.other_),)
+        codec.made_up_ = codec._made_up(state.settings["made_up"])
+        codec.parts_ = (Part(codec.missing_ + len(codec.values_) + codec._stands_in),)
         return codec
+
+    @property
+    def _listed(self) -> list[Any]:
+        """All values that may be drawn."""
+        return self.values_ + [OTHER] * self.other_ + self.made_up_
+
+    @property
+    def _stands_in(self) -> bool:
+        """Whether a code stands for all protected values."""
+        return self.other_ or bool(self.made_up_)
 
     def _plain(self, names: pd.Series) -> list[Any]:
         """Values as plain Python objects, as the contract's type has them."""
@@ -146,22 +183,33 @@ class CategoryCodec:
 
     def _categorical(self, listed: list[Any], place: IntArray) -> pd.Series:
         """Values with those categories of the column, in its order, that may be shown."""
-        shown = set(listed)
+        shown = set(self.values_)
         kept = [value for value in self.dtype_.categories if value in shown]
-        kept += [OTHER] * (self.other_ and OTHER not in kept)
+        kept += [value for value in listed[len(self.values_) :] if value not in shown]
         of_code = pd.Index(kept, dtype=object).get_indexer(pd.Index(listed, dtype=object))
         codes = np.where(place < 0, -1, np.append(of_code, -1)[place])
         dtype = pd.CategoricalDtype(pd.Index(kept, dtype="str"), ordered=self.dtype_.ordered)
         return pd.Series(pd.Categorical.from_codes(codes, dtype=dtype))
 
-    def _may_be_other(self) -> bool:
-        """Whether the contract lets the column hold the text that stands for rare values."""
+    def _made_up(self, count: int) -> list[str]:
+        """At most `count` different texts by the contract's pattern; none where it has none."""
+        if self.column.pattern is None or not count:
+            return []
+        pattern = parse_pattern(self.column.pattern)
+        if pattern is None:
+            return []
+        issue = issuer_of(None, pattern, None)
+        texts = dict.fromkeys(issue(index) for index in range(min(count, pattern.count)))
+        return [text for text in texts if text not in self.values_] if self._allows(texts) else []
+
+    def _allows(self, texts: Iterable[str]) -> bool:
+        """Whether the contract lets the column hold these texts."""
         if self.column.logical_type != "string":
             return False
-        row = pa.table({self.column.name: pa.array([OTHER], pa.string())})
+        rows = pa.table({self.column.name: pa.array(list(texts), pa.string())})
         alone = self.column.model_copy(update={"physical_type": "string"})
         table = Table(name="column", columns=(alone,), source=Source(format="csv"))
-        return not any(bool(broken_rows(rule, row).any()) for rule in row_rules(table))
+        return not any(bool(broken_rows(rule, rows).any()) for rule in row_rules(table))
 
 
 def _target(column: Column) -> pa.DataType:

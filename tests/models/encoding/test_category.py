@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from data_contracts.contract import Column
+from data_contracts.errors import ModelError
 from models.encoding.category import OTHER, CategoryCodec
 from models.encoding.column import THRESHOLD, UNKNOWN
 from tests.models.encoding.columns import round_trip, series
@@ -78,6 +79,40 @@ def test_no_other_where_the_contract_forbids_it() -> None:
     values = series(own, ["a", "b"] * 50 + [str(one) for one in range(100)])
     _, back = round_trip(CategoryCodec, own, values)
     assert set(back.dropna()) <= {"a", "b"}
+
+
+@pytest.mark.parametrize("physical_type", ["string", "dictionary<string>"])
+def test_codes_that_nobody_shares_are_made_up_by_their_pattern(physical_type: str) -> None:
+    own = column(physical_type, pattern="^[A-Z]{4}$", required=True)
+    letters = np.random.default_rng(0).choice(list("ABCDEFGHIJKLMNOPQRSTUVWXYZ"), (200, 4))
+    real = ["".join(row) for row in letters]
+    codec, back = round_trip(CategoryCodec, own, series(own, real))
+    assert back.astype(str).str.fullmatch("[A-Z]{4}").all()
+    assert back.nunique() > 100
+    assert len(set(back) & set(real)) < 10
+    assert not set(real) & set(json.dumps(codec.state().settings).split('"'))
+    assert codec.outside(series(own, [back.iloc[0], real[0]])).all()
+
+
+def test_made_up_codes_stand_beside_shared_ones() -> None:
+    own = column(pattern="^[A-Z]{4}$")
+    values = series(own, ["MAIN"] * 50 + [f"RA{one}{other}" for one in "ABCDE" for other in "FGHI"])
+    _, back = round_trip(CategoryCodec, own, values)
+    assert back[:50].eq("MAIN").all()
+    assert not back[50:].eq("MAIN").any()
+
+
+def test_numbers_that_nobody_shares_are_missing_where_they_may_be() -> None:
+    own = column("int64", logical_type="integer", categories=tuple(range(150)))
+    codec, back = round_trip(CategoryCodec, own, series(own, np.arange(150)))
+    assert back.isna().all()
+    assert codec.domain.startswith("nothing")
+
+
+def test_required_values_that_nobody_shares_are_refused() -> None:
+    own = column("int64", logical_type="integer", categories=tuple(range(150)), required=True)
+    with pytest.raises(ModelError, match="Mark it as an identifier"):
+        CategoryCodec(own).fit(series(own, np.arange(150)))
 
 
 def test_people_count_and_not_rows() -> None:
