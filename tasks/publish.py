@@ -1,5 +1,8 @@
 """Publish a judged candidate: atomic, hashed; a refused one leaves its report and nothing else."""
 
+import calendar
+import contextlib
+import math
 import secrets
 import time
 from typing import Any
@@ -18,6 +21,9 @@ from tasks.identity import code_version, content_id, versions
 from tasks.render import render_report
 from tasks.run import Outcome, Run
 from tasks.storage import MANIFEST, Store
+
+# UTC in whole seconds: text that sorts by age.
+_STAMP = "%Y%m%dT%H%M%SZ"
 
 
 def release_content(run: Run, model: FittedModel) -> str:
@@ -72,45 +78,71 @@ def publish_release(run: Run, model: FittedModel, report: Report, content: str) 
 
     Only a published one keeps its data and moves `latest.json`, which is written last.
     """
-    store = run.open_store()
+    store, contract_id = run.open_store(), run.contract.id
     draft = f"{run.work}/release"
-    name = _new_name(content)
-    final = f"{run.contract.id}/releases/{name}"
-    report = report.model_copy(update={"provenance": {**report.provenance, "release": name}})
     if report.verdict != "published":
         store.delete(f"{draft}/data")
+    # Hashed before the lock is taken: large data take long, and neighbours wait for the lock.
+    data = _entries(store, draft, of_data=True)
     store.write_bytes(f"{draft}/contract.odcs.yaml", dump_contract(run.contract).encode())
-    store.write_json(f"{draft}/report.json", report.model_dump(mode="json"))
-    store.write_bytes(f"{draft}/report.html", render_report(report).encode())
-    manifest = _manifest(run, model, report, content)
-    if not store.commit(draft, final, manifest.model_dump(mode="json")):
-        raise StoreError(f"store {store.display(final)}: exists already. Run again.")
+    # Named and committed under one lock, so that names grow in the order of the commits.
+    with store.lock(contract_id):
+        name = _new_name(store, contract_id, content)
+        final = f"{contract_id}/releases/{name}"
+        report = report.model_copy(update={"provenance": {**report.provenance, "release": name}})
+        store.write_json(f"{draft}/report.json", report.model_dump(mode="json"))
+        store.write_bytes(f"{draft}/report.html", render_report(report).encode())
+        manifest = _manifest(run, model, report, content, data)
+        if not store.commit(draft, final, manifest.model_dump(mode="json")):
+            raise StoreError(f"store {store.display(final)}: exists already. Run again.")
     if report.verdict == "published":
-        point_latest(store, run.contract.id, name)
+        point_latest(store, contract_id, name)
     release = {**manifest.model_dump(mode="json"), "path": final}
     return _outcome(store, release, report.reasons, reused=False)
 
 
 def point_latest(store: Store, contract_id: str, release: str) -> None:
-    """Makes `release` the current one; names only grow, so an older run never points back."""
-    current = latest_release(store, contract_id)
-    if current is None or current < release:
-        store.write_json(
-            f"{contract_id}/latest.json",
-            {"release": release, "path": f"releases/{release}", "manifest": MANIFEST},
-        )
+    """Makes `release` the current one, unless a newer one is: the pointer never moves back.
+
+    Names grow in the order of the commits, and no other run can move the pointer between the look
+    at it and the move. An object store has no locks: there, run one flow of a contract at a time
+    (`concurrency_limit` in `prefect.yaml`).
+    """
+    with store.lock(contract_id):
+        current = latest_release(store, contract_id)
+        if current is None or current < release:
+            store.write_json(
+                f"{contract_id}/latest.json",
+                {"release": release, "path": f"releases/{release}", "manifest": MANIFEST},
+            )
 
 
-def _new_name(content: str) -> str:
-    """Time first, so that names sort by age; then content; then a mark of the run."""
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+def _new_name(store: Store, contract_id: str, content: str) -> str:
+    """Time first, so that names sort by age; then content; then a mark of the run.
+
+    A release is always named at least a second after the newest one: in the same second, or when
+    the clock was put back, its time is a little ahead of the clock. To be called under the
+    contract's lock. The names are UTC, in whole seconds.
+    """
+    seconds = math.floor(_now())
+    for name in store.list_folders(f"{contract_id}/releases"):
+        with contextlib.suppress(ValueError):
+            taken = calendar.timegm(time.strptime(name.split("-")[0], _STAMP))
+            seconds = max(seconds, taken + 1)
+    stamp = time.strftime(_STAMP, time.gmtime(seconds))
     return f"{stamp}-{content[:12]}-{secrets.token_hex(2)}"
 
 
-def _manifest(run: Run, model: FittedModel, report: Report, content: str) -> Manifest:
+def _now() -> float:
+    """Seconds since 1970, as the clock of this machine has it."""
+    return time.time()
+
+
+def _manifest(
+    run: Run, model: FittedModel, report: Report, content: str, data: tuple[FileEntry, ...]
+) -> Manifest:
     store, contract = run.open_store(), run.contract
-    draft = f"{run.work}/release"
-    files = tuple(_entry(store, draft, path) for path in store.list_files(draft))
+    files = (*data, *_entries(store, f"{run.work}/release", of_data=False))
     rows: dict[str, int] = {}
     for file in files:
         if file.rows is not None:
@@ -131,6 +163,15 @@ def _manifest(run: Run, model: FittedModel, report: Report, content: str) -> Man
         generator=contract.generator.name,
         seed=contract.sampling.seed,
         versions=versions(),
+    )
+
+
+def _entries(store: Store, draft: str, *, of_data: bool) -> tuple[FileEntry, ...]:
+    """The entries of the draft's data, or of all its other files."""
+    return tuple(
+        _entry(store, draft, path)
+        for path in store.list_files(draft)
+        if path.startswith(f"{draft}/data/") == of_data
     )
 
 

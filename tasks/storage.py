@@ -3,7 +3,8 @@
 Layout and rules: docs/architecture.md, section 5. A folder is *committed* when its
 `manifest.json` is there, which is always written last. Work in progress lives under
 `<contract>/work/<run>/`; on a local disk each run holds a lock there for as long as it lives, so
-that the next run can tell a killed run's leavings from a neighbour's work, and clear them.
+that the next run can tell a killed run's leavings from a neighbour's work, and clear them. Who
+names a release or moves `latest.json` holds the lock of the contract's own folder.
 """
 
 import calendar
@@ -209,16 +210,21 @@ class Store:
         with contextlib.ExitStack() as stack:
             # Clearing and claiming exclude each other, or a neighbour could clear a folder in the
             # moment between its creation and its lock.
-            with self._lock(parent):
+            with self.lock(parent):
                 self._clear_dead_work(parent)
-                stack.enter_context(self._lock(path))
+                stack.enter_context(self.lock(path))
             try:
                 yield path
             finally:
                 self.delete(path)
 
     @contextlib.contextmanager
-    def _lock(self, path: str) -> Iterator[None]:
+    def lock(self, path: str) -> Iterator[None]:
+        """Holds the folder `path`, made if it is not there, against all who ask for it in this way.
+
+        Waits for another holder's end, also that of a killed one. Not to be taken twice by one
+        holder: it would wait for itself. On an object store there are no locks: it holds nothing.
+        """
         self.make_folder(path)
         if self.local_root is None:
             yield
