@@ -183,6 +183,9 @@ class Bars(Record):
     )
     utility_gap: float = Field(default=0.05, ge=0, description="trtr - tstr")
     alpha: float = Field(default=0.01, gt=0, lt=0.5, description="Shared by the copy tests (Holm).")
+    leak_share: float = Field(
+        default=0.05, gt=0, le=0.1, description="A leak of this share must be one that is seen."
+    )
 
 
 class Sampling(Record):

@@ -21,6 +21,7 @@ from tasks.report_words import (
     reference_words,
 )
 
+POWERS = ("smallest_exact_leak", "smallest_near_leak")
 DETECTION = ("detection_auc", "detection_score")
 _MOST_REASONS = 8
 # What an AUC up to each bound says about a classifier.
@@ -183,6 +184,17 @@ def sentences(report: Report) -> list[str]:
     return told
 
 
+def power_lines(report: Report) -> list[str]:
+    """How small a leak the copy tests of each table would have seen: a sentence for each kind."""
+    tables = _tables(report.findings)
+    return [
+        (f"{finding.table}: " if finding.table and len(tables) > 1 else "")
+        + finding.detail.partition(" Caught in ")[0]
+        for finding in report.findings
+        if finding.name in POWERS and finding.state in ("pass", "inconclusive") and finding.detail
+    ]
+
+
 def _fidelity(found: dict[str, Finding]) -> str:
     parts = []
     for name, what in (("shape_error", "Single columns"), ("trend_error", "pairs of columns")):
@@ -238,7 +250,7 @@ def _copies(found: dict[str, Finding]) -> str:
     if "inconclusive" in states:
         return "The copy tests had too few rows to decide."
     return (
-        "The copy tests found no sign of repeated training rows, within the power stated below."
+        "The copy tests found no sign of repeated training rows, within the power stated here."
         if "pass" in states
         else ""
     )
@@ -256,6 +268,8 @@ def _reason(finding: Finding) -> Reason:
         return Reason(row, measure.failing or f"{measure.label} is beyond its bar.", remedy)
     if measure.too_good and _too_good(finding):
         return Reason(row, measure.too_good, GROUP_REMEDIES["copies"])
+    if finding.name in POWERS:
+        return Reason(row, measure.failing, remedy)
     if number(finding.value) is None or not row.bar or not row.interval:
         return Reason(row, f"{measure.label} could not be decided.", UNDECIDED_REMEDY)
     sentence = f"{measure.label} is beyond its bar, but by no more than chance may explain."

@@ -47,6 +47,10 @@ _STOP_COPYING = (
     "Don't publish by drawing again until it passes: that is itself a leak. Train for fewer "
     "steps or with a smaller model, on more rows, and judge it on a new holdout."
 )
+_HOLD_OUT_MORE = (
+    "Hold out more rows, or gather more data. A higher leak_share in the contract accepts a "
+    "coarser look."
+)
 _FIX_THE_SOURCE = (
     "Read the rejects beside the ingest: each row names the rule it broke. Correct the source, or "
     "the contract where the rule is wrong."
@@ -146,6 +150,21 @@ MEASURES: dict[str, Measure] = {
         failing="The closest synthetic rows lie closer to training rows than to rows never seen.",
         remedy=_STOP_COPYING,
     ),
+    "smallest_exact_leak": Measure(
+        "Smallest exact leak seen",
+        "The share of synthetic rows that would have to repeat training rows before the copy tests "
+        "notice. Copies were planted in this run to find out.",
+        "lower", 0,
+        failing="The copy tests could not see a leak of the share that the contract asks for.",
+        remedy=_HOLD_OUT_MORE,
+    ),
+    "smallest_near_leak": Measure(
+        "Smallest near leak seen",
+        "The same for copies of training rows with small changes.",
+        "lower", 0,
+        failing="The copy tests could not see a leak of the share that the contract asks for.",
+        remedy=_HOLD_OUT_MORE,
+    ),
     "dcr_share": Measure(
         "Closer to training (alarm)",
         "The share of synthetic rows closer to a training row than to a held-out one. 0.5 is the "
@@ -185,7 +204,9 @@ MAIN_FIGURES = (
     "tstr",
     "utility_gap",
     "exact_copies",
+    "smallest_exact_leak",
     "tail_copies",
+    "smallest_near_leak",
     "dcr_share",
 )
 

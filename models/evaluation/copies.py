@@ -4,7 +4,7 @@ import numpy as np
 
 from data_contracts.report import Finding, State
 from models.evaluation.coded import CodedTable
-from models.evaluation.copy_controls import Controls, Leak, run_controls
+from models.evaluation.copy_controls import CAUGHT, PLANTINGS, Controls, Leak, run_controls
 from models.evaluation.copy_votes import CopyTest
 from models.evaluation.distance_share import distance_share
 from models.evaluation.intervals import holm
@@ -17,16 +17,18 @@ BANDS = (0, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_0
 P_VALUE_BANDS = (0.0001, 0.001, 0.01, 0.1)
 # A false alarm of the control of fresh rows must mean that something is wrong, not bad luck.
 BROKEN_LEVEL = 1e-4
+NO_COPY = "Hardly any training row differs from all other real rows: none to copy."
 
 
 def evaluate_copies(coded: CodedTable) -> tuple[Finding, ...]:
     """`exact_copies` (G1), `tail_copies` (G2) and the alarm `dcr_share`.
 
     G1 and G2 refuse by one-sided p-values, Holm over the two at the contract's alpha. They pass
-    only if leaks that were planted in the same run were caught; if none was, not even one row in
-    ten, they are inconclusive: too few held-out rows. Where hardly any training unit has a row of
-    its own there is nothing to copy, and they don't judge. Figures are bands: published exact
-    distances and counts let outliers be rebuilt (Ganev and De Cristofaro 2023).
+    only if leaks of the contract's `leak_share` or less that were planted in the same run were
+    caught; else they are inconclusive: too few held-out rows. `smallest_exact_leak` and
+    `smallest_near_leak` say what they would have seen. Where hardly any training unit
+    has a row of its own there is nothing to copy, and they don't judge. Figures are bands:
+    published exact distances and counts let outliers be rebuilt (Ganev and De Cristofaro 2023).
     """
     if min(coded.rows.values()) == 0 or not coded.columns:
         return _nothing_to_compare(coded)
@@ -35,9 +37,13 @@ def evaluate_copies(coded: CodedTable) -> tuple[Finding, ...]:
     p_values = [test.exact_p_value(), test.tail_p_value()]
     controls = run_controls(test)
     exact, tail = holm(p_values, alpha)
+    first = _exact_finding(test, controls, p_values[0], refused=exact)
+    second = _tail_finding(test, controls, p_values[1], refused=tail)
     return (
-        _exact_finding(test, controls, p_values[0], refused=exact),
-        _tail_finding(test, controls, p_values[1], refused=tail),
+        first,
+        _smallest_leak(test, first, (controls.verbatim, controls.isolated_verbatim)),
+        second,
+        _smallest_leak(test, second, (controls.noisy, controls.isolated_noisy)),
         distance_share(coded, test.space),
     )
 
@@ -45,7 +51,7 @@ def evaluate_copies(coded: CodedTable) -> tuple[Finding, ...]:
 def _exact_finding(test: CopyTest, controls: Controls, p_value: float, *, refused: bool) -> Finding:
     pool, votes = test.pool, test.exact_votes()
     leaks = (controls.verbatim, controls.isolated_verbatim)
-    state, reason = _judged(pool, leaks, controls.fresh_exact, refused=refused)
+    state, reason = _judged(test, leaks, controls.fresh_exact, refused=refused)
     expected = votes.holdout * pool.chance / max(1 - pool.chance, 1e-12)
     compared = (
         f"Training rows found among {test.exact.size:,} synthetic rows, beside what held-out rows "
@@ -60,14 +66,14 @@ def _exact_finding(test: CopyTest, controls: Controls, p_value: float, *, refuse
         unit="rows",
         state=state,
         table=test.coded.table.name,
-        detail=sentences((reason, compared, _p_band(p_value), _power(leaks))),
+        detail=sentences((reason, compared, _p_band(p_value))),
     )
 
 
 def _tail_finding(test: CopyTest, controls: Controls, p_value: float, *, refused: bool) -> Finding:
     pool = test.pool
     leaks = (controls.noisy, controls.isolated_noisy)
-    state, reason = _judged(pool, leaks, controls.fresh_tail, refused=refused)
+    state, reason = _judged(test, leaks, controls.fresh_tail, refused=refused)
     longest: Votes = test.tail_votes()[-1]
     share = longest.training / longest.total if longest.total else None
     compared = (
@@ -82,13 +88,14 @@ def _tail_finding(test: CopyTest, controls: Controls, p_value: float, *, refused
         reference_name="chance",
         state=state,
         table=test.coded.table.name,
-        detail=sentences((reason, compared, _p_band(p_value), _power(leaks))),
+        detail=sentences((reason, compared, _p_band(p_value))),
     )
 
 
 def _judged(
-    pool: RealPool, leaks: tuple[Leak | None, ...], fresh: float, *, refused: bool
+    test: CopyTest, leaks: tuple[Leak | None, ...], fresh: float, *, refused: bool
 ) -> tuple[State, str]:
+    pool, bar = test.pool, test.coded.bars.leak_share
     if refused:
         return "refuse", "More training rows than chance explains."
     if fresh <= BROKEN_LEVEL:
@@ -96,14 +103,50 @@ def _judged(
             "The test fails its own control: it refuses held-out real rows. Training and holdout "
             "share rows or units; check the contract's unit of privacy."
         )
-    if all(leak is not None for leak in leaks):
+    seen = _smallest_share(leaks)
+    if seen is not None and seen <= bar:
         return "pass", ""
     own = pool.trained[np.unique(pool.owners[pool.owners >= 0])].sum() / max(pool.trained.sum(), 1)
     if own < FEWEST_OWN:
-        return "info", "Hardly any training row differs from all other real rows: none to copy."
+        return "info", NO_COPY
     return "inconclusive", (
-        "Too few rows to judge: a planted leak of one row in ten was not caught. "
+        f"Too few rows to judge: a planted leak of {100 * bar:g} % was not caught. "
         "Hold out more rows."
+    )
+
+
+def _smallest_share(leaks: tuple[Leak | None, ...]) -> float | None:
+    """The share from which on leaks of every kind are caught; None if those of a kind are not."""
+    known = [leak.share for leak in leaks if leak is not None]
+    return max(known) if len(known) == len(leaks) else None
+
+
+def _smallest_leak(test: CopyTest, judged: Finding, leaks: tuple[Leak | None, ...]) -> Finding:
+    """The power of one test: the smallest leak, in percent of the synthetic rows, that it sees.
+
+    Undefined where the test refused: there the planted leak would be seen for the one that is.
+    """
+    exact = judged.name == "exact_copies"
+    how = "copied verbatim" if exact else "copied with small changes"
+    looked = test.exact.size if exact else test.queries.size
+    share, bar = _smallest_share(leaks), test.coded.bars.leak_share
+    told = judged.state in ("pass", "inconclusive")
+    if not told:
+        detail = "Not stated: " + ("the test refused." if judged.state == "refuse" else NO_COPY)
+    elif share is None:
+        detail = f"Would not have seen a leak of one row in ten, {how}."
+    else:
+        rows = max(round(share * looked), 1)
+        detail = f"Would have seen a leak of {rows:,} rows ({100 * share:g} %) or more, {how}."
+    return Finding(
+        name="smallest_exact_leak" if exact else "smallest_near_leak",
+        group="copies",
+        value=round(100 * share, 3) if told and share is not None else None,
+        bar=100 * bar if told else None,
+        unit="%",
+        state=judged.state if told else "info",
+        table=judged.table,
+        detail=sentences((detail, _power(leaks) if told else "")),
     )
 
 
@@ -119,7 +162,8 @@ def _power(leaks: tuple[Leak | None, ...]) -> str:
         told.append(f"{anyone.text} (any rows)")
     if isolated is not None:
         told.append(f"{isolated.text} (the most isolated rows)")
-    return f"Planted leaks were caught from {' and '.join(told)} on." if told else ""
+    caught = f"Caught in {CAUGHT} of {PLANTINGS} plantings: "
+    return f"{caught}{'; '.join(told)}." if told else ""
 
 
 def _p_band(p_value: float) -> str:

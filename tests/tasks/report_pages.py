@@ -110,6 +110,9 @@ def findings(state: str = "pass") -> tuple[Finding, ...]:
         found("utility_gap", "utility", 0.02, bar=0.05, state="pass"),
         found("tstr_precision", "utility", None, detail="Class 'x' of 'y': undefined, none."),
         found("exact_copies", "copies", 0.0, reference=0.0, unit="rows", state="pass"),
+        found("smallest_exact_leak", "copies", 0.5, bar=5.0, unit="%", state="pass",
+              detail="Would have seen a leak of 4 rows (0.5 %) or more, copied verbatim. "
+              "Caught in 4 of 5 plantings: 0.5 % verbatim (any rows)."),
         found("tail_copies", "copies", 0.5, reference=0.5, reference_name="chance", state="pass"),
         found("dcr_share", "copies", 0.5, bar=0.55),
     )  # fmt: skip

@@ -77,6 +77,23 @@ def test_a_release_that_mirrors_its_training_rows_is_not_told_as_a_success() -> 
     assert "Train for fewer steps" in text
 
 
+def test_the_smallest_leak_that_would_have_been_seen_stands_in_the_verdict() -> None:
+    html = render_report(report())
+    head = " ".join(Page(html[html.index("<body>") : html.index("<main")]).text.split())
+    assert "Would have seen a leak of 4 rows (0.5 %) or more, copied verbatim." in head
+    blind = tuple(
+        finding.model_copy(update={
+            "value": None, "state": "inconclusive",
+            "detail": "Would not have seen a leak of one row in ten, copied verbatim.",
+        }) if finding.name == "smallest_exact_leak" else finding
+        for finding in findings()
+    )  # fmt: skip
+    html = render_report(report(findings=blind))
+    head = " ".join(Page(html[html.index("<body>") : html.index("<main")]).text.split())
+    assert "Would not have seen a leak of one row in ten" in head
+    assert "could not see a leak of the share that the contract asks for" in head
+
+
 def test_a_reason_that_no_finding_explains_is_still_shown() -> None:
     told = report().model_copy(
         update={"verdict": "refused", "reasons": ("withdrawn by <i>its owner</i>",)}

@@ -1,11 +1,15 @@
 """Copies are caught, fresh rows pass, and what cannot be judged is said to be."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from data_contracts.contract import Bars
 from data_contracts.report import Finding
 from models.evaluation.copies import evaluate_copies
+from models.evaluation.copy_controls import _mostly
 from tests.models.evaluation.tables import coded, draw_people, named, splice, with_column
 
 TRAINING, FRESH, HOLDOUT = (draw_people(1_500, seed) for seed in (1, 2, 3))
@@ -20,8 +24,12 @@ def with_noise(rows: pa.Table, spread: float) -> pa.Table:
     return rows
 
 
+POWERS = ("smallest_exact_leak", "smallest_near_leak")
+
+
 def states(findings: tuple[Finding, ...]) -> dict[str, str]:
-    return {finding.name: finding.state for finding in findings}
+    """The states of the tests themselves; their power has findings of its own."""
+    return {finding.name: finding.state for finding in findings if finding.name not in POWERS}
 
 
 def judge(synthetic: pa.Table, holdout: pa.Table = HOLDOUT, seed: int = 1) -> dict[str, str]:
@@ -75,6 +83,52 @@ def test_the_alarm_misses_a_leak_that_the_gate_catches() -> None:
     assert named(found, "exact_copies").state == "refuse"
     assert named(found, "dcr_share").state == "info"
     assert named(found, "dcr_share").value == pytest.approx(0.5, abs=0.03)
+
+
+def test_the_leak_that_would_have_been_seen_is_stated_and_is_seen() -> None:
+    """The stated power must hold for a leak that is really spliced in, of rows drawn anew."""
+    found = evaluate_copies(coded(TRAINING, FRESH, HOLDOUT))
+    for name, test, spread in (
+        ("smallest_exact_leak", "exact_copies", 0.0), ("smallest_near_leak", "tail_copies", 0.002)
+    ):  # fmt: skip
+        power = named(found, name)
+        assert power.value is not None and power.bar == 5.0 and power.state == "pass"
+        rows = round(power.value / 100 * TRAINING.num_rows)
+        assert (
+            f"Would have seen a leak of {rows:,} rows ({power.value:g} %) or more" in power.detail
+        )
+        caught = 0
+        for at in range(5):
+            drawn = np.random.default_rng(at).choice(TRAINING.num_rows, rows, replace=False)
+            leak = with_noise(TRAINING.take(pa.array(drawn)), spread)
+            caught += judge(splice(FRESH, leak, seed=at))[test] == "refuse"
+        assert caught >= 3
+
+
+@pytest.mark.parametrize(("leak_share", "state"), [(0.1, "pass"), (0.002, "inconclusive")])
+def test_a_gate_that_could_not_see_a_leak_of_the_contracts_share_is_inconclusive(
+    leak_share: float, state: str
+) -> None:
+    """A holdout of 150 rows sees some leak, but none of three rows in 1,500."""
+    table = coded(TRAINING, FRESH, HOLDOUT.slice(0, 150))
+    found = evaluate_copies(replace(table, bars=Bars(leak_share=leak_share)))
+    for name in ("exact_copies", "tail_copies", *POWERS):
+        assert named(found, name).state == state
+    assert named(found, "smallest_exact_leak").bar == pytest.approx(100 * leak_share)
+
+
+def test_the_power_of_a_test_that_refused_is_not_stated() -> None:
+    """A planted leak would be seen for the leak that is there."""
+    found = evaluate_copies(coded(TRAINING, splice(FRESH, TRAINING.slice(0, 150)), HOLDOUT))
+    power = named(found, "smallest_exact_leak")
+    assert (power.value, power.bar, power.state) == (None, None, "info")
+
+
+def test_one_lucky_planting_is_no_power() -> None:
+    luck = iter([True, False, True, True, False])
+    assert not _mostly(lambda: next(luck))
+    luck = iter([True, False, True, True, True])
+    assert _mostly(lambda: next(luck))
 
 
 def test_copies_of_held_out_rows_are_no_evidence_against_the_generator() -> None:
