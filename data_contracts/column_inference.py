@@ -91,6 +91,12 @@ def finish_column(draft: ColumnDraft) -> None:
     if draft.is_identifier:
         return
     categories = _categories(draft)
+    levels = draft.profile.levels
+    if levels and (categories is None or len(levels) > MOST_CATEGORIES):
+        draft.remarks.append("has an order in the source that no list of categories keeps")
+    elif levels:
+        draft.values |= {"categories": list(levels), "ordered": True}
+        return
     if categories is not None:
         draft.values["categories"] = categories
     else:

@@ -130,7 +130,8 @@ class ColumnProfile:
     """One column of a source: counts, types that fit, extremes, different values, a sample.
 
     `codes` and `head_values` hold the first HEAD_ROWS rows in their order: a hash of each value,
-    and, while the column may hold points in time, the values.
+    and, while the column may hold points in time, the values. `levels` are the words of an ordered
+    dictionary in their order; empty where there is none or parts of the source disagree.
     """
 
     name: str
@@ -150,6 +151,7 @@ class ColumnProfile:
     codes: list[HashArray] = field(default_factory=list)
     head_values: list[Any] = field(default_factory=list)
     head: int = 0
+    levels: tuple[str, ...] | None = None
 
     @property
     def is_untyped(self) -> bool:
@@ -162,6 +164,7 @@ class ColumnProfile:
         if isinstance(values, pa.ChunkedArray):
             values = values.combine_chunks()
         self._see_type(values.type)
+        self.levels = _agreed(self.levels, _levels_of(values))
         if pa.types.is_floating(values.type):
             if pa.types.is_float16(values.type):
                 values = values.cast(pa.float32())
@@ -189,6 +192,7 @@ class ColumnProfile:
         for name, extremes in self.alive.items():
             extremes.join(other.alive[name] if name in other.alive else Extremes())
         self.extremes.join(other.extremes)
+        self.levels = _agreed(self.levels, other.levels)
         self.odd_null_words |= other.odd_null_words
         self.sample += other.sample
         if self.counts is not None and other.counts is not None:
@@ -199,6 +203,9 @@ class ColumnProfile:
 
     def _see_type(self, found: Any) -> None:
         """Widen the type, where a database or another part of a source has a wider one."""
+        if pa.types.is_dictionary(found):
+            # Whether it is ordered is told by `levels`.
+            found = pa.dictionary(found.index_type, found.value_type)
         if self.arrow_type is None or self.arrow_type == found:
             self.arrow_type = found
             return
@@ -310,6 +317,24 @@ class ColumnProfile:
 
 
 _ZERO_ONE = pa.array(["0", "1"])
+
+
+def _levels_of(values: Any) -> tuple[str, ...]:
+    """The words of an ordered dictionary of text in their order, of anything else none."""
+    if not pa.types.is_dictionary(values.type) or not values.type.ordered:
+        return ()
+    return tuple(values.dictionary.drop_null().to_pylist()) if is_text(values.type) else ()
+
+
+def _agreed(
+    levels: tuple[str, ...] | None, others: tuple[str, ...] | None
+) -> tuple[str, ...] | None:
+    """The longer of two orders if the shorter one is a part of it; else none."""
+    if levels is None or others is None:
+        return others if levels is None else levels
+    longer, shorter = sorted((levels, others), key=len, reverse=True)
+    known = set(shorter)
+    return longer if known and tuple(word for word in longer if word in known) == shorter else ()
 
 
 def is_text(data_type: Any) -> bool:

@@ -62,9 +62,17 @@ def type_text(data_type: pa.DataType) -> str:
     return names[data_type]
 
 
+def column_type(column: Column) -> pa.DataType:
+    """The column's exact Arrow type: a dictionary says whether its categories are ordered."""
+    found = arrow_type(column.physical_type)
+    if pa.types.is_dictionary(found) and column.ordered:
+        return pa.dictionary(found.index_type, found.value_type, ordered=True)
+    return found
+
+
 def field_of(column: Column) -> pa.Field:
     """The column's Arrow field: exact type, and whether missing values are allowed."""
-    return pa.field(column.name, arrow_type(column.physical_type), nullable=not column.required)
+    return pa.field(column.name, column_type(column), nullable=not column.required)
 
 
 def arrow_schema(table: Table) -> pa.Schema:

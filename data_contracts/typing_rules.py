@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from data_contracts.contract import Column, Source
 from data_contracts.errors import SourceError
 from data_contracts.masks import Mask, matches, only, present, true_mask, try_cast
-from data_contracts.schema import arrow_type, type_text
+from data_contracts.schema import column_type, type_text
 from data_contracts.time_rules import days_of, type_dates, type_timestamps, zoned
 
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
@@ -41,7 +41,7 @@ def type_column(values: pa.Array, column: Column, source: Source) -> Typed:
     Raises:
         SourceError: the source's type can't become the declared one by any lossless cast.
     """
-    target = arrow_type(column.physical_type)
+    target = column_type(column)
     if source.format in ("csv", "jsonl"):
         values = _without_null_words(values, column, source)
     if _is_text(values.type) and not _is_text(target):
@@ -211,7 +211,7 @@ def _type_typed(values: pa.Array, target: pa.DataType, column: Column) -> Typed:
 
 def _cast_text(values: pa.Array, target: pa.DataType) -> pa.Array | None:
     if pa.types.is_dictionary(target) and not pa.types.is_dictionary(values.type):
-        return values.cast(target.value_type).dictionary_encode()
+        return values.cast(target.value_type).dictionary_encode().cast(target)
     return try_cast(values, target)
 
 

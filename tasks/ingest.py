@@ -178,7 +178,7 @@ def _by_category(values: pa.Array, column: Column) -> pa.Array:
     others = values.dictionary.filter(pc.invert(pc.is_in(values.dictionary, declared)))
     levels = pa.concat_arrays([declared, others.drop_null()])
     places = pc.index_in(values.dictionary, levels).take(values.indices)
-    return pa.DictionaryArray.from_arrays(places, levels)
+    return pa.DictionaryArray.from_arrays(places, levels, ordered=column.ordered)
 
 
 def _ordered(

@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 
 from data_contracts.contract import Column
-from data_contracts.schema import arrow_type, to_series
+from data_contracts.schema import column_type, to_series
 from models.encoding.column import THRESHOLD, BoolArray, IntArray, Part, State
 
 
@@ -30,7 +30,7 @@ class FixedCodec:
 
     def fit(self, values: pd.Series, units: IntArray | None = None) -> Self:
         """Keeps the one value as Arrow would print it."""
-        target = arrow_type(self.column.physical_type)
+        target = column_type(self.column)
         self.dtype_ = values.dtype
         self.value_ = pa.Array.from_pandas(values.iloc[:1], type=target)
         return self
@@ -45,7 +45,7 @@ class FixedCodec:
 
     def outside(self, values: pd.Series) -> BoolArray:
         """All values but the one."""
-        target = arrow_type(self.column.physical_type)
+        target = column_type(self.column)
         given = pa.Array.from_pandas(values, type=target).to_pylist()
         one = self.value_[0].as_py()
         return np.array([value != one for value in given], dtype=np.bool_)
@@ -66,7 +66,7 @@ class FixedCodec:
         """The codec that `state` was taken from."""
         codec = cls(column)
         codec.dtype_ = dtype
-        codec.value_ = _typed(state.settings["value"], arrow_type(column.physical_type))
+        codec.value_ = _typed(state.settings["value"], column_type(column))
         return codec
 
 
@@ -83,5 +83,5 @@ def _typed(text: str | None, target: pa.DataType) -> pa.Array:
     if pa.types.is_timestamp(target) or pa.types.is_date64(target):
         return pa.array([int(text)]).cast(target)
     if pa.types.is_dictionary(target):
-        return pa.array([text], target.value_type).dictionary_encode()
+        return pa.array([text], target)
     return pa.array([text]).cast(target)

@@ -11,7 +11,7 @@ import pyarrow as pa
 from data_contracts.checks import own_bound
 from data_contracts.contract import Column
 from data_contracts.errors import ModelError
-from data_contracts.schema import arrow_type, to_series
+from data_contracts.schema import arrow_type, column_type, to_series
 from models.encoding.column import THRESHOLD, BoolArray, IntArray, Part, State, unit_counts
 from models.encoding.issuers import Issuer, country_of, has_issuer, issuer_of
 from models.encoding.pattern import (
@@ -164,12 +164,12 @@ class IdentifierCodec:
             )
 
     def _series(self, values: list[Any]) -> pd.Series:
-        target = arrow_type(self.column.physical_type)
+        target = column_type(self.column)
         if pa.types.is_temporal(target):
             narrow = pa.int32() if pa.types.is_date32(target) else pa.int64()
             array = pa.array(values, narrow).view(target)
         elif pa.types.is_dictionary(target):
-            array = pa.array(values, pa.string()).dictionary_encode()
+            array = pa.array(values, pa.string()).dictionary_encode().cast(target)
         elif pa.types.is_decimal(target):
             exact = [None if value is None else Decimal(value) for value in values]
             array = pa.array(exact, target)

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from data_contracts.choice import ModelChoice
 from data_contracts.contract import Column, Comparison, Contract, Source, Table
@@ -33,6 +34,10 @@ _COLUMNS = (
     Column(name="first", logical_type="integer", physical_type="int32", required=True),
     Column(name="last", logical_type="integer", physical_type="int32", required=True),
     Column(name="plan", logical_type="string", physical_type="dictionary<string>", required=True),
+    Column(
+        name="level", logical_type="string", physical_type="dictionary<string>", ordered=True,
+        categories=("novice", "able", "expert"),
+    ),
     Column(name="active", logical_type="boolean", physical_type="bool"),
     Column(name="born", logical_type="date", physical_type="date32", minimum="1900-01-01"),
     Column(
@@ -69,6 +74,7 @@ def members(rows: int = ROWS, seed: int = 0) -> Dataset:
         "first": pa.array(first),
         "last": pa.array(first + random.integers(0, 4, rows)),
         "plan": pa.array(list(plans)).dictionary_encode(),
+        "level": _levels(rows, seed),
         "active": pa.array(random.random(rows) < 0.7, mask=random.random(rows) < 0.1),
         "born": pa.array(np.datetime64("1950-01-01") + random.integers(0, 18_000, rows)),
         "seen": pa.array(start + 1000 * random.integers(0, 10**7, rows)),
@@ -78,6 +84,16 @@ def members(rows: int = ROWS, seed: int = 0) -> Dataset:
     schema = arrow_schema(TABLE)
     arrays = [columns[field.name].cast(field.type) for field in schema]
     return Dataset(CONTRACT, {"members": to_frame(pa.Table.from_arrays(arrays, schema=schema))})
+
+
+def _levels(rows: int, seed: int) -> pa.DictionaryArray:
+    """Ordered, and sometimes missing; draws of its own leave the other columns as they are."""
+    random = np.random.default_rng([seed, 1])
+    places = pa.array(random.choice(3, rows, p=[0.5, 0.3, 0.2]).astype(np.int32))
+    missing = pa.array(random.random(rows) < 0.1)
+    known = pc.if_else(missing, pa.scalar(None, pa.int32()), places)
+    levels = pa.array(["novice", "able", "expert"])
+    return pa.DictionaryArray.from_arrays(known, levels, ordered=True)
 
 
 def frame_of(data: Dataset) -> pd.DataFrame:

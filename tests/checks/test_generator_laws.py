@@ -66,6 +66,8 @@ def test_dtypes_are_those_of_the_rows(name: str, fitted: dict[str, Generator]) -
     sampled, real = frame_of(fitted[name].sample(5, seed=2)), frame_of(members())
     kinds = [str(dtype) for dtype in sampled.dtypes]
     assert kinds == [str(dtype) for dtype in real.dtypes]
+    assert sampled["level"].cat.ordered
+    assert list(sampled["level"].cat.categories) == ["novice", "able", "expert"]
 
 
 @pytest.mark.parametrize("name", NAMES)

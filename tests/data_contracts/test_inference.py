@@ -1,6 +1,7 @@
 """What a draft promises is what the data hold, and what it guesses it says."""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -208,6 +209,42 @@ def test_parquet_types_are_kept_exactly() -> None:
         "string", "string", "float64",
     ]  # fmt: skip
     assert not table.column("nan").required
+
+
+def _sizes(*levels: str, words: Sequence[str], ordered: bool = True) -> pa.DictionaryArray:
+    places = pa.array([levels.index(word) for word in words], pa.int8())
+    return pa.DictionaryArray.from_arrays(places, pa.array(levels), ordered=ordered)
+
+
+def test_an_ordered_dictionary_keeps_its_order_and_levels_without_rows() -> None:
+    sizes = _sizes("small", "middle", "large", "huge", words=["large", "small", "middle"] * 10)
+    column = draft_of({"size": sizes}, source=PARQUET).column("size")
+    assert column.physical_type == "dictionary<string>"
+    assert column.ordered
+    assert column.categories == ("small", "middle", "large", "huge")
+    plain = _sizes("small", "middle", words=["small", "middle"] * 10, ordered=False)
+    column = draft_of({"size": plain}, source=PARQUET).column("size")
+    assert not column.ordered
+    assert column.categories == ("middle", "small")
+
+
+@pytest.mark.parametrize(
+    ("second", "expected"),
+    [
+        (_sizes("low", "mid", "high", words=["high"] * 10), ("low", "mid", "high")),
+        (_sizes("low", "high", words=["high"] * 10), ("low", "high")),
+        (_sizes("high", "low", words=["high"] * 10), None),
+        (_sizes("low", "high", words=["high"] * 10, ordered=False), None),
+    ],
+)
+def test_parts_of_a_source_must_agree_on_an_order(
+    second: pa.Array, expected: tuple[str, ...] | None
+) -> None:
+    profile = profile_of({"x": _sizes("low", "high", words=["low"] * 10)}, source=PARQUET)
+    profile.update(pa.RecordBatch.from_arrays([second], names=["x"]))
+    column = draft_contract([profile], "test").contract.tables[0].column("x")
+    assert column.ordered == (expected is not None)
+    assert column.categories == (expected or ("high", "low"))
 
 
 def test_a_column_that_no_contract_can_carry_is_left_out_and_said() -> None:

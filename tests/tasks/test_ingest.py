@@ -132,6 +132,64 @@ def test_categories_keep_the_order_of_the_contract(tmp_path: Path) -> None:
     sizes = landing.read("typed")["size"].combine_chunks()
     assert sizes.to_pylist() == ["large", "huge", "small"]
     assert sizes.dictionary.to_pylist() == ["small", "middle", "large", "huge"]
+    assert sizes.type.ordered
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_a_dictionary_in_another_order_takes_the_order_of_the_contract(
+    tmp_path: Path, ordered: bool
+) -> None:
+    found = pa.DictionaryArray.from_arrays(
+        pa.array([0, 1, None], pa.int8()), pa.array(["large", "small"]), ordered=ordered
+    )
+    pq.write_table(pa.table({"size": found}), tmp_path / "rows.parquet")
+    source = Source(format="parquet", path="rows.parquet")
+    landing = Landing(tmp_path, COLUMNS[9], source=source)
+    assert landing.proof()["rows_proven"] == 3
+    proven = landing.read("proven")
+    assert proven.schema == arrow_schema(landing.table)
+    assert proven["size"].type.ordered
+    sizes = to_frame(proven)["size"]
+    assert sizes.tolist()[:2] == ["large", "small"]
+    assert list(sizes.cat.categories) == ["small", "middle", "large"]
+    assert sizes.cat.ordered
+    assert to_arrow(sizes.to_frame(), landing.table).equals(proven)
+
+
+@pytest.mark.parametrize("kind", ["series", "table"])
+def test_no_label_of_a_rejected_row_is_left_in_the_proven_files(tmp_path: Path, kind: str) -> None:
+    options = {"kind": "series", "time": "t"} if kind == "series" else {}
+    landing = Landing(
+        tmp_path, Column(name="t", logical_type="date", physical_type="date32"),
+        integer("a", maximum=9), COLUMNS[9], text("free", "dictionary<string>"), **options,
+    )  # fmt: skip
+    rows = [
+        "2024-01-04,1,large,kept-one",
+        "2024-01-03,wrong,untyped-size,untyped-free",
+        "2024-01-02,10,broken-size,broken-free",
+        "2024-01-01,,,",
+        "2024-01-05,2,small,kept-two",
+    ]
+    landing.write("\n".join(["t,a,size,free", *rows]) + "\n")
+    assert landing.proof()["rows_proven"] == 3
+    proven = landing.read("proven")
+    sizes = proven["size"].combine_chunks()
+    assert sizes.dictionary.to_pylist() == ["small", "middle", "large"]
+    assert sorted(map(str, sizes.to_pylist())) == ["None", "large", "small"]
+    assert sorted(map(str, proven["free"].to_pylist())) == ["None", "kept-one", "kept-two"]
+    assert proven.schema == arrow_schema(landing.table)
+    # Bytes as Arrow has them in memory, beside those of the file: its pages are compressed.
+    files = landing.store.list_files("work/rows/proven")
+    held = b"".join(map(landing.store.read_bytes, files)) + uncompressed(proven)
+    assert b"kept-one" in held
+    assert b"untyped" not in held and b"broken" not in held
+
+
+def uncompressed(rows: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, rows.schema) as stream:
+        stream.write_table(rows)
+    return bytes(sink.getvalue())
 
 
 def test_every_reason_of_a_row_is_kept_with_what_was_read(tmp_path: Path) -> None:
@@ -247,7 +305,7 @@ def test_a_panel_comes_out_ordered_though_it_does_not_fit_into_memory(
 
 
 def test_repeats_gaps_and_odd_steps_of_a_panel_are_noted(tmp_path: Path) -> None:
-    hours = {"a": [0, 1, 1, 2, 5], "b": [0, 1, 1.5]}
+    hours: dict[str, list[float]] = {"a": [0, 1, 1, 2, 5], "b": [0, 1, 1.5]}
     rows = [f"{m},{stamp(h)},1" for m, steps in hours.items() for h in steps]
     landing = panel(tmp_path, cadence="h").write("machine,t,v\n" + "\n".join(rows))
     assert landing.ingest().notes == (

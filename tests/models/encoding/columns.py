@@ -9,7 +9,7 @@ import pyarrow as pa
 from pandas.testing import assert_series_equal
 
 from data_contracts.contract import Column
-from data_contracts.schema import arrow_type, to_series
+from data_contracts.schema import column_type, to_series
 from models.encoding.category import dtype_of
 from models.encoding.column import IntArray
 
@@ -17,7 +17,7 @@ from models.encoding.column import IntArray
 def series(column: Column, values: Any) -> pd.Series:
     """Values as the exact type of a column."""
     array = values if isinstance(values, pa.Array) else pa.array(values)
-    return to_series(array.cast(arrow_type(column.physical_type)))
+    return to_series(array.cast(column_type(column)))
 
 
 def round_trip(
