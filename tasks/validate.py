@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -60,7 +61,7 @@ def prove_part(store: Store, table: Table, part: ArtifactRef, folder: str) -> Pr
         rows = rows.filter(pa.array(~broken))
     return ProvenPart(
         table=table.name,
-        part=_write(store, rows, f"{place}/proven/{name}"),
+        part=_write(store, _with_own_labels(rows, table), f"{place}/proven/{name}"),
         rejects=rejected,
         rows_read=len(broken),
         rows_proven=rows.num_rows,
@@ -74,6 +75,28 @@ def prove_part(store: Store, table: Table, part: ArtifactRef, folder: str) -> Pr
 def validate_part(run: Run, table: str, part: ArtifactRef, folder: str) -> ProvenPart:
     """Proves the row rules of one part of a table; see `prove_part`."""
     return prove_part(run.open_store(), run.contract.table(table), part, folder)
+
+
+def _with_own_labels(rows: pa.Table, table: Table) -> pa.Table:
+    """The rows with dictionaries of the contract's categories and these rows' own values only.
+
+    Rows that are filtered away leave their labels behind, and Parquet would keep them: what was
+    rejected could be read from the files of what was proven.
+    """
+    for place, column in enumerate(table.columns):
+        values = rows.column(place)
+        if not pa.types.is_dictionary(values.type):
+            continue
+        values = values.combine_chunks()
+        labels, indices = values.dictionary, values.indices
+        used = pc.is_in(pa.array(np.arange(len(labels)), indices.type), indices.unique())
+        declared = pa.array([str(value) for value in column.categories or ()], labels.type)
+        kept = labels.filter(pc.or_(used, pc.is_in(labels, declared)))
+        if len(kept) < len(labels):
+            places = pc.index_in(labels, kept).cast(indices.type).take(indices)
+            values = pa.DictionaryArray.from_arrays(places, kept, ordered=values.type.ordered)
+            rows = rows.set_column(place, rows.schema.field(place), values)
+    return rows
 
 
 def _write(store: Store, rows: pa.Table, path: str) -> ArtifactRef:
