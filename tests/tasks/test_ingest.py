@@ -192,42 +192,6 @@ def uncompressed(rows: pa.Table) -> bytes:
     return bytes(sink.getvalue())
 
 
-@pytest.mark.parametrize("kind", ["series", "table"])
-def test_no_label_of_a_rejected_row_is_left_in_the_proven_files(tmp_path: Path, kind: str) -> None:
-    options = {"kind": "series", "time": "t"} if kind == "series" else {}
-    landing = Landing(
-        tmp_path, Column(name="t", logical_type="date", physical_type="date32"),
-        integer("a", maximum=9), COLUMNS[9], text("free", "dictionary<string>"), **options,
-    )  # fmt: skip
-    rows = [
-        "2024-01-04,1,large,kept-one",
-        "2024-01-03,wrong,untyped-size,untyped-free",
-        "2024-01-02,10,broken-size,broken-free",
-        "2024-01-01,,,",
-        "2024-01-05,2,small,kept-two",
-    ]
-    landing.write("\n".join(["t,a,size,free", *rows]) + "\n")
-    assert landing.proof()["rows_proven"] == 3
-    proven = landing.read("proven")
-    sizes = proven["size"].combine_chunks()
-    assert sizes.dictionary.to_pylist() == ["small", "middle", "large"]
-    assert sorted(map(str, sizes.to_pylist())) == ["None", "large", "small"]
-    assert sorted(map(str, proven["free"].to_pylist())) == ["None", "kept-one", "kept-two"]
-    assert proven.schema == arrow_schema(landing.table)
-    # Bytes as Arrow has them in memory, beside those of the file: its pages are compressed.
-    files = landing.store.list_files("work/rows/proven")
-    held = b"".join(map(landing.store.read_bytes, files)) + uncompressed(proven)
-    assert b"kept-one" in held
-    assert b"untyped" not in held and b"broken" not in held
-
-
-def uncompressed(rows: pa.Table) -> bytes:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, rows.schema) as stream:
-        stream.write_table(rows)
-    return bytes(sink.getvalue())
-
-
 def test_every_reason_of_a_row_is_kept_with_what_was_read(tmp_path: Path) -> None:
     landing = Landing(tmp_path, integer("a", required=True), number("b"), text("c", required=True))
     landing.write("a,b,c\n1,2,x\nNA, x ,\n3,y,z\n")
