@@ -248,11 +248,16 @@ def _finish(**answer: Any) -> None:
 def _run(flow: str, contract: Path, store: str, settings: dict[str, Any]) -> None:
     import importlib
 
-    from tasks.run import Outcome
+    from tasks.run import Outcome, peak_mib, seconds_before
 
     _finish(**Outcome(state="failed", contract=str(contract)).model_dump(mode="json"))
     name = FLOWS[flow]
-    result = getattr(importlib.import_module(f"flows.{name}"), name)(contract, store, settings)
+    run_flow = getattr(importlib.import_module(f"flows.{name}"), name)
+    try:
+        result = run_flow(contract, store, settings=settings)
+    except BaseException as error:
+        _finish(seconds=seconds_before(error), peak_mib=peak_mib())
+        raise
     answer = result.model_dump(mode="json")
     if flow == "prove-dataset":
         answer = {"state": "proven", **answer}
@@ -293,12 +298,14 @@ def _compare(old: Path, new: Path) -> None:
 
 
 def _texts(pairs: list[str] | None, option: str) -> dict[str, str]:
-    """`["a=b"]` as `{"a": "b"}`; ContractError for what is no pair."""
-    found = {}
+    """`["a=b"]` as `{"a": "b"}`; ContractError for no pair, or a name twice."""
+    found: dict[str, str] = {}
     for pair in pairs or []:
         name, equals, value = pair.partition("=")
         if not equals or not name:
             raise ContractError(f"{option} {pair!r}: write it as NAME=VALUE.")
+        if name in found:
+            raise ContractError(f"{option} {name}: given more than once. Give one value.")
         found[name] = value
     return found
 

@@ -6,9 +6,9 @@ The first half of every other flow, and a useful nightly run of its own.
 from pathlib import Path
 from typing import Any
 
-from prefect import flow, tags
+from prefect import flow
 
-from tasks.announce import announce_proof
+from tasks.announce import announce_proof, tagged
 from tasks.ingest import ingest_table
 from tasks.prove import Ingest, Taken, commit_ingest, find_ingest, planned_intakes, prove_rules
 from tasks.run import Run, agree, flow_run_name
@@ -30,7 +30,7 @@ def prove_dataset(
     Raises ProofError, with the rejects kept, when the data break more than the contract tolerates.
     """
     agreed = agree(contract, settings)
-    with tags(agreed.id, "prove"), Store(store).work_folder(agreed.id) as work:
+    with tagged(agreed.id, "prove"), Store(store).work_folder(agreed.id) as work:
         run = Run(contract=agreed, store=store, work=work)
         ingest = find_ingest(run)
         if ingest is not None:

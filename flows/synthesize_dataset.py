@@ -8,14 +8,16 @@ source reads its URL from the environment variable that the contract names.
 from pathlib import Path
 from typing import Any
 
-from prefect import flow, tags
+from prefect import flow
 
 from flows.prove_dataset import prove_dataset
-from tasks.announce import announce_release
+from tasks.announce import announce_release, tagged
 from tasks.evaluate import build_report, evaluate_candidate
 from tasks.fit import check_generator, fit_generator
 from tasks.publish import find_release, publish_release, release_content
 from tasks.run import (
+    AS_CONTRACTED,
+    Changes,
     NotPublishedError,
     Outcome,
     Run,
@@ -30,21 +32,29 @@ from tasks.storage import Store
 
 @flow(name="synthesize-dataset", flow_run_name=flow_run_name)
 def synthesize_dataset(
-    contract: Path, store: str = "./store", settings: dict[str, Any] | None = None
+    contract: Path,
+    store: str = "./store",
+    changes: Changes = AS_CONTRACTED,
+    settings: dict[str, Any] | None = None,
 ) -> Outcome:
     """Makes a synthetic release of a contract's data and publishes it if it passes.
 
     Args:
         contract: The contract file (*.odcs.yaml).
         store: Where ingests, models and releases live: a folder or an object-store URI.
-        settings: Values that replace the contract's, by dotted path: {"sampling.rows": 1000}.
+        changes: What this run does otherwise than the contract says.
+        settings: Other values that replace the contract's, by path: {"bars.detection_auc": 0.6}.
 
     Raises NotPublishedError when a finding refuses the release or leaves it undecided.
     """
+    settings = changes.joined(settings)
     agreed = agree(contract, settings)
     check_generator(agreed)
-    stages = Stages()
-    with tags(agreed.id, "synthesize"), Store(store).work_folder(agreed.id) as work:
+    with (
+        tagged(agreed.id, "synthesize"),
+        Stages() as stages,
+        Store(store).work_folder(agreed.id) as work,
+    ):
         run = Run(contract=agreed, store=store, work=work)
         with stages.stage("prove"):
             ingest = prove_dataset(contract, store, settings)

@@ -1,14 +1,15 @@
-"""What a person sees while a run goes on and when it ends: progress, Prefect artifacts."""
+"""What a person sees while a run goes on and when it ends: tags, progress, Prefect artifacts."""
 
+import contextlib
 import re
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
 
-from prefect import task
+from prefect import get_client, tags, task
 from prefect.artifacts import (
     create_link_artifact,
     create_markdown_artifact,
@@ -17,13 +18,35 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 from prefect.cache_policies import NO_CACHE
-from prefect.context import TaskRunContext
+from prefect.context import FlowRunContext, TaskRunContext
 
-from data_contracts.report import Report
+from data_contracts.report import Finding, Report
 from tasks.run import Outcome, Run
 
 _SECONDS_BETWEEN_UPDATES = 2.0
 _BAR = 30
+# An artifact is for a glance; the report has all findings.
+_MAX_FINDINGS = 60
+_STATES = ("refuse", "inconclusive", "pass", "info")
+# What a browser follows from a server's page; it does not open files of the worker.
+_LINKED = ("http://", "https://", "s3://")
+
+
+@contextlib.contextmanager
+def tagged(*names: str) -> Iterator[None]:
+    """Tags the flow run that goes on here with `names`, and all that it starts inside.
+
+    Prefect's own `tags` reaches only what is started inside: a run from the command line would go
+    without, and a deployment's run would have no more than the deployment's tags, whichever
+    contract it was given.
+    """
+    context = FlowRunContext.get()
+    if context is not None and context.flow_run is not None:
+        wanted = sorted({*context.flow_run.tags, *names})
+        with get_client(sync_client=True) as client:
+            client.update_flow_run(context.flow_run.id, tags=wanted)
+    with tags(*names):
+        yield
 
 
 class ProgressReporter:
@@ -80,22 +103,47 @@ def announce_proof(contract_id: str, proof: dict[str, Any]) -> None:
 
 @task(name="announce_release", cache_policy=NO_CACHE)
 def announce_release(run: Run, report: Report, outcome: Outcome) -> None:
-    """Verdict, findings and a link to the report as artifacts of the flow run."""
+    """Verdict, findings and where the report lies, as artifacts of the flow run."""
     contract_id, report_path = run.contract.id, outcome.report or ""
-    reasons = "".join(f"\n- {reason}" for reason in report.reasons)
     create_markdown_artifact(
-        f"# {contract_id}: {report.verdict}\n{reasons}\n\nReport: `{report_path}`",
+        _summary(contract_id, report, report_path),
         key=_key(contract_id, "verdict"),
-        description=f"Verdict on release {report.provenance.get('release')}",
+        description=f"Verdict on release {(outcome.release or '').rsplit('/', 1)[-1]}",
     )
-    shown = ("table", "name", "value", "low", "high", "reference", "bar", "state")
-    create_table_artifact(
-        [{key: getattr(finding, key) for key in shown} for finding in report.findings],
-        key=_key(contract_id, "findings"),
-        description="Findings",
+    if report_path.startswith(_LINKED):
+        create_link_artifact(report_path, link_text="Report", key=_key(contract_id, "report"))
+
+
+def _summary(contract_id: str, report: Report, report_path: str) -> str:
+    """Verdict, reasons, the report's path and the findings, those against release first."""
+    reasons = "".join(f"- {reason}\n" for reason in report.reasons)
+    findings = sorted(report.findings, key=lambda finding: _STATES.index(finding.state))
+    more = len(findings) - _MAX_FINDINGS
+    lines = [
+        f"# {contract_id}: {report.verdict}\n",
+        *([reasons] if reasons else []),
+        f"Report: `{report_path}`\n",
+        "| table | finding | value | interval | reference | bar | state |",
+        "|---|---|---:|---:|---:|---:|---|",
+        *(_line(finding) for finding in findings[:_MAX_FINDINGS]),
+        *([f"\n{more} more findings are in the report."] if more > 0 else []),
+    ]
+    return "\n".join(lines)
+
+
+def _line(finding: Finding) -> str:
+    interval = (
+        f"{_figure(finding.low)} to {_figure(finding.high)}" if finding.low is not None else ""
     )
-    link = report_path if "://" in report_path else f"file://{report_path}"
-    create_link_artifact(link, link_text="Report", key=_key(contract_id, "report"))
+    cells = (
+        finding.table or "", finding.name, f"{_figure(finding.value)} {finding.unit}".strip(),
+        interval, _figure(finding.reference), _figure(finding.bar), finding.state,
+    )  # fmt: skip
+    return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
 
 
 def _key(contract_id: str, what: str) -> str:

@@ -6,7 +6,8 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Annotated, Any, Self
 
 from pydantic import Field
 
@@ -14,7 +15,10 @@ from data_contracts.contract import Contract
 from data_contracts.errors import ContractError, UnderstudyError
 from data_contracts.loading import load_contract
 from data_contracts.record import Record
+from models.registry import REGISTRY
 from tasks.storage import Store
+
+GeneratorName = Annotated[str, Field(json_schema_extra={"enum": sorted(REGISTRY)})]
 
 
 class Run(Record):
@@ -53,11 +57,60 @@ class NotPublishedError(UnderstudyError):
         self.exit_code = 3 if outcome.state == "refused" else 4
 
 
+class Changes(Record):
+    """What a run does otherwise than its contract says; what is left empty stays as contracted."""
+
+    # Prefect's form of a run shows these fields with their descriptions.
+    rows: int | None = Field(default=None, ge=1, description="Synthetic rows to make.")
+    seed: int | None = Field(
+        default=None, ge=0, description="Another seed: another split, training and sample."
+    )
+    generator: GeneratorName | None = Field(default=None, description="The model that is trained.")
+    options: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Options of the model, such as epochs. Where a generator is named above, they "
+        "replace the contract's options, otherwise they are added to them.",
+    )
+
+    def joined(self, settings: dict[str, Any] | None) -> dict[str, Any]:
+        """The changes and `settings` as settings; ContractError for a value given in both."""
+        named = {"sampling.rows": self.rows, "sampling.seed": self.seed}
+        changed: dict[str, Any] = {k: value for k, value in named.items() if value is not None}
+        if self.generator is not None:
+            changed |= {"generator.name": self.generator, "generator.options": dict(self.options)}
+        else:
+            changed |= {f"generator.options.{key}": value for key, value in self.options.items()}
+        twice = sorted(changed.keys() & (settings or {}).keys())
+        if twice:
+            raise ContractError(
+                f"{', '.join(twice)}: given in `changes` and in `settings`. Give it once."
+            )
+        return {**changed, **(settings or {})}
+
+
+AS_CONTRACTED = Changes()
+
+
 class Stages:
-    """Wall-clock seconds by stage of a run."""
+    """Wall-clock seconds by stage of a run; an error that ends it takes them along.
+
+    A context around all stages; `seconds_before` finds them at the error.
+    """
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is not None:
+            vars(error)["seconds"] = self.seconds
 
     @contextlib.contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -68,6 +121,12 @@ class Stages:
         finally:
             spent = self.seconds.get(name, 0.0) + time.monotonic() - started
             self.seconds[name] = round(spent, 3)
+
+
+def seconds_before(error: BaseException) -> dict[str, float]:
+    """Seconds by stage that a run had spent when `error` ended it, the failed stage included."""
+    found = vars(error).get("seconds")
+    return dict(found) if isinstance(found, dict) else {}
 
 
 def flow_run_name() -> str:

@@ -94,11 +94,13 @@ def test_samples_are_exact_seeded_and_marked(
         (["sample", "people.odcs.yaml", "-n", "5", "--given", "nose=1", "-o", "x"], 2, "nose"),
         (["sample", "people.odcs.yaml", "-n", "5", "--given", "age=old", "-o", "x"], 2, "int16"),
         (["sample", "people.odcs.yaml", "-n", "5", "--given", "region=z", "-o", "x"], 1, "region"),
+        (["sample", "people.odcs.yaml", "-n", "5", "--given", "region=north", "--given",
+          "region=south", "-o", "x"], 2, "region: given more than once"),
         (["sample", "no/such/model", "-n", "5", "-o", "x.parquet"], 1, "no/such/model"),
         (["releases", "absent.odcs.yaml"], 2, "absent"),
         (["check", "absent.odcs.yaml"], 2, "absent"),
     ],
-)
+)  # fmt: skip
 def test_errors_are_sentences_with_an_exit_code(
     arguments: list[str], code: int, said: str, published: dict[str, Any], folder: Path
 ) -> None:
@@ -116,6 +118,15 @@ def test_a_refusal_says_so_in_code_and_answer(tmp_path: Path) -> None:
     assert ended.returncode == 3, ended.stderr
     assert answer(ended)["state"] == "refused"
     assert Path(answer(ended)["report"]).is_file()
+
+
+def test_a_failed_run_tells_what_it_cost(tmp_path: Path) -> None:
+    write_people(tmp_path, rows=5)
+    ended = understudy("run", "synthesize-dataset", "people.odcs.yaml", "--json", folder=tmp_path)
+    assert ended.returncode == 1, ended.stderr
+    assert answer(ended)["state"] == "failed"
+    assert answer(ended)["seconds"]["prove"] > 0
+    assert 50 < answer(ended)["peak_mib"] < 4096
 
 
 def test_check_proves_without_training(folder: Path) -> None:

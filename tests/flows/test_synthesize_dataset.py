@@ -3,16 +3,22 @@
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from prefect import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
+from prefect.client.schemas.objects import FlowRun
+from prefect.flow_engine import run_flow_sync
 
 from data_contracts.errors import ContractError, ModelError, ProofError
 from data_contracts.loading import load_contract
 from data_contracts.schema import arrow_schema
+from flows.prove_dataset import prove_dataset
 from flows.synthesize_dataset import synthesize_dataset
 from tasks.publish import list_releases, verify_release
-from tasks.run import NotPublishedError, Outcome
+from tasks.run import Changes, NotPublishedError, Outcome
 from tasks.storage import Store
 from tests.flows.people import write_people, write_rows
 
@@ -69,6 +75,64 @@ def test_the_report_tells_the_rejected_row_and_the_stages(published: Outcome) ->
     assert "published" in html.lower()
 
 
+def runs_tagged(folder: Path, *tags: str) -> list[FlowRun]:
+    """The flow runs on the folder's first store that carry all these tags."""
+    wanted = FlowRunFilter(tags=FlowRunFilterTags(all_=list(tags)))
+    with get_client(sync_client=True) as client:
+        found = client.read_flow_runs(flow_run_filter=wanted)
+    return [run for run in found if run.parameters.get("store") == str(folder / "store")]
+
+
+def test_the_run_itself_carries_the_contract_s_id(published: Outcome, folder: Path) -> None:
+    assert published.state == "published"
+    runs = {run.name: run.tags for run in runs_tagged(folder, "people", "synthesize")}
+    assert set(runs) == {"synthesize-dataset people", "prove-dataset people"}
+    assert runs["synthesize-dataset people"] == ["people", "synthesize"]
+
+
+def test_a_deployment_s_run_keeps_its_tags_and_carries_the_contract_s_id_too(
+    published: Outcome, folder: Path
+) -> None:
+    parameters = {
+        "contract": Path(f"{folder}/people.odcs.yaml"), "store": str(folder / "store"),
+    }  # fmt: skip
+    with get_client(sync_client=True) as client:
+        created = client.create_flow_run(
+            prove_dataset, parameters={**parameters, "contract": str(parameters["contract"])},
+            tags=["nightly"],
+        )  # fmt: skip
+        ingest = run_flow_sync(prove_dataset, flow_run=created, parameters=parameters)
+        ended = client.read_flow_run(created.id)
+    assert ingest is not None and published.state == "published"
+    assert set(ended.tags) == {"nightly", "people", "prove"}
+
+
+def test_the_verdict_and_the_report_s_path_are_shown_in_prefect(
+    published: Outcome, folder: Path
+) -> None:
+    (run,) = [r for r in runs_tagged(folder, "synthesize") if r.name.startswith("synthesize")]
+    with get_client(sync_client=True) as client:
+        artifacts = [a for a in client.read_artifacts() if a.flow_run_id == run.id]
+    told = {artifact.key: artifact for artifact in artifacts if artifact.key is not None}
+    assert set(told) == {"people-verdict"}
+    assert f"Report: `{published.report}`" in str(told["people-verdict"].data)
+    assert Path(str(published.release)).name in str(told["people-verdict"].description)
+
+
+def test_a_form_of_typed_fields_asks_for_what_a_run_changes() -> None:
+    form: dict[str, Any] = synthesize_dataset.parameters.model_dump()
+    assert list(form["properties"]) == ["contract", "store", "changes", "settings"]
+    fields = form["definitions"]["Changes"]["properties"]
+    assert all(field["description"] for field in fields.values())
+    kinds = {name: field.get("anyOf", [field])[0]["type"] for name, field in fields.items()}
+    assert kinds == {
+        "rows": "integer", "seed": "integer", "generator": "string", "options": "object",
+    }  # fmt: skip
+    assert "independent" in fields["generator"]["anyOf"][0]["enum"]
+    given = synthesize_dataset.validate_parameters({"contract": "c", "changes": {"rows": 9}})
+    assert given["changes"] == Changes(rows=9)
+
+
 def test_no_work_is_left_behind_and_no_row_is_lost(published: Outcome, folder: Path) -> None:
     store = Store(str(folder / "store"))
     assert store.list_folders("people/work") == []
@@ -94,12 +158,16 @@ def test_the_same_seed_gives_the_same_bytes_in_another_store(
     assert data_files(other) == data_files(published)
 
 
-def test_a_setting_and_another_seed_make_another_release(published: Outcome, folder: Path) -> None:
-    settings = {"sampling.rows": 400, "sampling.seed": 2}
-    other = synthesize_dataset(folder / "people.odcs.yaml", str(folder / "store"), settings)
+def test_a_change_and_a_setting_make_another_release(published: Outcome, folder: Path) -> None:
+    other = synthesize_dataset(
+        folder / "people.odcs.yaml",
+        str(folder / "store"),
+        changes=Changes(rows=1150),
+        settings={"sampling.seed": 2},
+    )
     assert other.release != published.release
     (entry,) = [r for r in list_releases(Store(str(folder / "store")), "people") if r["latest"]]
-    assert entry["rows"] == {"people": 400}
+    assert entry["rows"] == {"people": 1150}
 
 
 def test_a_copy_of_the_data_is_refused_and_leaves_only_its_report(tmp_path: Path) -> None:
@@ -156,7 +224,7 @@ def test_wrong_settings_fail_before_any_work(
 ) -> None:
     contract = write_people(tmp_path, rows=50)
     with pytest.raises(error, match=said):
-        synthesize_dataset(contract, str(tmp_path / "store"), settings)
+        synthesize_dataset(contract, str(tmp_path / "store"), settings=settings)
     assert not (tmp_path / "store/people/ingests").exists()
 
 
