@@ -47,7 +47,7 @@ def write_people(folder: Path, generator: str = "independent", rows: int = ROWS)
         version="1.0.0",
         tables=(table,),
         generator=ModelChoice(name=generator),
-        bars=Bars(detection_auc=0.8, shape_ratio=3, trend_ratio=3),
+        bars=Bars(detection_auc=0.8, shape_ratio=3, trend_ratio=3, leak_share=0.1),
     )
     path = folder / "people.odcs.yaml"
     path.write_text(dump_contract(contract), encoding="utf-8")
