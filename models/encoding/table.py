@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from data_contracts.contract import Column, Table
 from data_contracts.errors import ModelError
-from data_contracts.schema import arrow_type, to_series
+from data_contracts.schema import column_type, to_series
 from models.base import Given
 from models.encoding.category import CategoryCodec, dtype_of
 from models.encoding.column import (
@@ -168,14 +169,43 @@ def _codec_class(column: Column, table: Table, values: pd.Series) -> type[Any]:
 
 
 def _typed(column: Column, values: pd.Series) -> pd.Series:
-    target = arrow_type(column.physical_type)
+    """Given values in the column's exact type; ModelError where one would change on its way."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        values = values.astype(object)
     try:
-        array = pa.Array.from_pandas(values.reset_index(drop=True), type=target)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, ValueError) as error:
-        raise ModelError(
-            f"given {column.name}: not of its type {column.physical_type}. Give a value that fits."
-        ) from error
+        array = pa.Array.from_pandas(values.reset_index(drop=True), type=column_type(column))
+        exact = _is_exact(values, array)
+    except (pa.ArrowException, OverflowError, ValueError, TypeError) as error:
+        raise _unfit(column) from error
+    if not exact:
+        raise _unfit(column)
     return to_series(array)
+
+
+def _unfit(column: Column) -> ModelError:
+    return ModelError(
+        f"given {column.name}: not of its type {column.physical_type}. Give a value that fits."
+    )
+
+
+def _is_exact(values: pd.Series, array: pa.Array) -> bool:
+    """Whether `array` holds the very values; only fractions may go to the nearest float."""
+    kind = array.type
+    if pa.types.is_floating(kind):
+        return pc.all(pc.is_finite(array)).as_py() is not False
+    timed = pa.types.is_date(kind) or pa.types.is_timestamp(kind)
+    if not (timed or pa.types.is_integer(kind)) or values.dtype == to_series(array).dtype:
+        return True
+    pairs = zip(values[values.notna()], array.drop_null().to_pylist(), strict=True)
+    if timed:
+        return all(_instant(one) == _instant(own) for one, own in pairs)
+    return all(one == own for one, own in pairs)
+
+
+def _instant(value: Any) -> pd.Timestamp:
+    """A date or time as a point in time; without a zone it is in UTC, as Arrow takes it."""
+    stamp = pd.Timestamp(value)
+    return stamp.tz_localize("UTC") if stamp.tz is None else stamp
 
 
 def _as_dtype(values: pd.Series, dtype: Any) -> pd.Series:
