@@ -31,6 +31,9 @@ def column_contradictions(column: Column, path: str) -> Iterator[Fault]:
     if column.ordered and column.categories is None:
         remedy = "Add invalidValues with validValues in their order."
         yield Fault(f"{own}.ordered", "no categories are listed", remedy)
+    if column.tolerance is not None and column.logical_type not in _NUMBERS:
+        found = f"a tolerance on a column of the type {column.logical_type}"
+        yield Fault(f"{own}.tolerance", found, "Only numbers have one. Remove it.")
 
 
 def _type_contradictions(column: Column, path: str) -> Iterator[Fault]:

@@ -27,7 +27,7 @@ _GONE = {
     "unique_together": "these columns may now repeat together",
     "fixed_combinations": "values may now come together that never did",
 }
-_COLUMN_NOTES = ("description", "confirm", "null_words", "format", "identifier_kind")
+_COLUMN_NOTES = ("description", "confirm", "null_words", "format", "identifier_kind", "tolerance")
 
 
 class Change(Record):

@@ -50,6 +50,9 @@ class Column(Record):
     format: str | None = None
     timezone: str | None = None
     null_words: tuple[str, ...] | None = None
+    tolerance: float | None = Field(
+        default=None, gt=0, description="Of a target: a prediction so far off still counts as hit."
+    )
     description: str | None = None
 
     @property

@@ -10,7 +10,7 @@ from data_contracts.faults import Faults, build, show, suggestion
 from data_contracts.odcs_custom import custom_entry, custom_value, items, mapping
 from data_contracts.schema import arrow_type
 
-OWN_KEYS = ("role", "identifier_kind", "confirm", "ordered", "null_words")
+OWN_KEYS = ("role", "identifier_kind", "confirm", "ordered", "null_words", "tolerance")
 DEFAULT_PHYSICAL = {
     "integer": "int64",
     "number": "float64",

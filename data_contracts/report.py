@@ -15,7 +15,8 @@ class Finding(Record):
 
     `value` is None where the figure is undefined (say why in `detail`). `reference` is the noise
     ceiling, the baseline or the control; `reference_name` says which. `state` is "info" for a
-    figure that no bar judges.
+    figure that no bar judges. The unit "target" is the predicted column's own. Where a count of
+    rows is a band, `low` and `high` are its ends and `value` is the upper one.
     """
 
     name: str
@@ -26,7 +27,7 @@ class Finding(Record):
     reference: float | None = None
     reference_name: str | None = None
     bar: float | None = None
-    unit: Literal["", "%", "rows"] = ""
+    unit: Literal["", "%", "rows", "target"] = ""
     state: State = "info"
     table: str | None = None
     column: str | None = None
@@ -62,7 +63,15 @@ def judge(findings: tuple[Finding, ...]) -> tuple[Verdict, tuple[str, ...]]:
 
 def _reason(finding: Finding) -> str:
     place = f"{finding.table}: " if finding.table else ""
-    value = "undefined" if finding.value is None else f"{finding.value:.4g}{finding.unit}"
-    bar = "" if finding.bar is None else f", bar {finding.bar:.4g}{finding.unit}"
+    value = "undefined" if finding.value is None else _with_unit(finding, finding.value)
+    if finding.unit == "rows" and None not in (finding.low, finding.high, finding.value):
+        value = f"{finding.low:,.0f} to {value}" if finding.low != finding.high else value
+    bar = "" if finding.bar is None else f", bar {_with_unit(finding, finding.bar)}"
     detail = f" ({finding.detail})" if finding.detail else ""
     return f"{place}{finding.name} = {value}{bar}{detail}"
+
+
+def _with_unit(finding: Finding, figure: float) -> str:
+    if finding.unit == "rows":
+        return f"{figure:,.0f} {'row' if figure == 1 else 'rows'}"
+    return f"{figure:.4g}{'%' if finding.unit == '%' else ''}"

@@ -39,7 +39,10 @@ def mappings(value: Any) -> list[dict[str, Any]]:
 
 
 def show(value: Any, unit: str = "") -> str:
-    """A figure with its unit: three digits, or one to two decimals for percent."""
+    """A figure with its unit: three digits, or one to two decimals for percent.
+
+    The target's own unit has no name, so that its figures stand bare.
+    """
     if isinstance(value, float) and math.isinf(value):
         return "∞" if value > 0 else "−∞"
     figure = number(value)

@@ -78,7 +78,7 @@ class Verdict:
 
 def finding_row(finding: Finding) -> Row:
     """A finding with every figure as text and its bullet chart."""
-    measure = measure_of(finding.name)
+    measure = measure_of(finding.name, finding.unit)
     return Row(
         name=finding.name,
         label=measure.label,
@@ -214,7 +214,7 @@ def _detection(found: dict[str, Finding]) -> str:
     if finding is None or value is None:
         return ""
     if _too_good(finding):
-        told = measure_of(finding.name).too_good.removesuffix(".")
+        told = measure_of(finding.name, finding.unit).too_good.removesuffix(".")
         return f"{told} (AUC {show(value)}): that is no success."
     words = next(words for bound, words in _EASE if value <= bound)
     return f"A classifier {words} synthetic rows from real ones (AUC {show(value)})."
@@ -235,6 +235,11 @@ def _utility(found: dict[str, Finding]) -> str:
         return ""
     baseline = real.value if real else synthetic.reference
     against = "" if number(baseline) is None else f", against {show(baseline)} trained on real rows"
+    if synthetic.unit == "target":
+        return (
+            f"A model trained on the synthetic rows misses held-out real rows by "
+            f"{show(synthetic.value)} (root mean square, in the target's unit){against}."
+        )
     return (
         f"A model trained on the synthetic rows scores {show(synthetic.value)} on held-out real "
         f"rows{against}."
@@ -261,7 +266,7 @@ def _sentence(text: str) -> str:
 
 
 def _reason(finding: Finding) -> Reason:
-    measure = measure_of(finding.name)
+    measure = measure_of(finding.name, finding.unit)
     row = finding_row(finding)
     remedy = measure.remedy or GROUP_REMEDIES[finding.group]
     if finding.state == "refuse":

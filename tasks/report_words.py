@@ -311,7 +311,20 @@ _OF_A_MODEL = {
     "recall": Measure(
         "Recall", "Of the rows of this class, the share that was found.", "higher", 0, 1
     ),
-    "rmse": Measure("Root mean squared error", "In the target's own unit.", "lower", 0),
+    "r2": Measure(
+        "R2",
+        "The share of the target's variance that is explained; 0 is guessing the mean.",
+        "higher",
+        0,
+        1,
+    ),
+    "within_tolerance": Measure(
+        "Within tolerance",
+        "Predictions at most as far off as the contract tolerates.",
+        "higher",
+        0,
+        1,
+    ),
     "mae": Measure("Mean absolute error", "In the target's own unit.", "lower", 0),
 }
 
@@ -323,8 +336,14 @@ def reference_words(name: str | None) -> str:
     return "ceiling" if name.endswith("_ceiling") else _TRAINED_ON.get(name, name)
 
 
-def measure_of(name: str) -> Measure:
-    """The words for a figure; one that is not in the list is called by its own name."""
+def measure_of(name: str, unit: str = "") -> Measure:
+    """The words for a figure; one that is not in the list is called by its own name.
+
+    A score in the target's own unit is a root mean squared error: less of it is better.
+    """
+    if name in MEASURES and unit == "target":
+        known = MEASURES[name]
+        return replace(known, label=f"{known.label} (error)", better="lower", low=0, high=None)
     if name in MEASURES:
         return MEASURES[name]
     model, _, figure = name.partition("_")

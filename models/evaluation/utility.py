@@ -26,20 +26,32 @@ TRAINED_ON: tuple[tuple[str, Side], ...] = (("trtr", "training"), ("tstr", "synt
 
 @dataclass(frozen=True)
 class _Scores:
-    """A score and its bootstrap replicates, paired between models tested on the same rows."""
+    """A score and its bootstrap replicates, paired between models tested on the same rows.
+
+    `lowest` and `highest` are the ends of what is possible.
+    """
 
     value: float
     replicates: FloatArray
+    lowest: float = 0.0
+    highest: float = np.inf
+
+    def interval(self) -> Interval:
+        """The 95 % interval."""
+        return around(self.value, self.replicates, self.lowest, self.highest)
 
 
 def evaluate_utility(coded: CodedTable) -> tuple[Finding, ...]:
     """`trtr`, `tstr`, `trts` and `utility_gap` for the contract's target, with what explains them.
 
     Classes: ROC AUC of the class that is rarest in the training rows, then precision and recall of
-    every class with Wilson intervals (undefined without a prediction or a member). Numbers: R2
-    for the scores and the gap, beside RMSE and MAE. Intervals by a paired bootstrap over
-    holdout rows. Only the gap is judged, and only if models of real rows have skill that could
-    be lost: more than the bar above an AUC of 0.5 or an R2 of 0.
+    every class with Wilson intervals (undefined without a prediction or a member). Numbers: root
+    mean squared errors in the target's unit, then R2, mean absolute errors, and the share of
+    predictions within the contract's tolerance if it declares one. `utility_gap` is what is lost:
+    the AUC of trtr less that of tstr, or the RMSE of tstr less that of trtr in standard deviations
+    of the held-out target, so that one bar serves both. Intervals by a paired bootstrap over
+    holdout rows. Only the gap is judged, and only if models of real rows have skill that could be
+    lost: more than the bar better than an AUC of 0.5 or than always guessing the mean.
     """
     target = next((column for column in coded.columns if column.column.role == "target"), None)
     if target is None:
@@ -81,13 +93,14 @@ def _judge_classes(coded: CodedTable, task: Task) -> tuple[Finding, ...]:
         f"ROC AUC of the rarest class of {task.target!r}: {int(positive.sum()):,} of "
         f"{positive.size:,} holdout rows."
     )
-    return (*_scored(coded, scores, what, 0.5), *details)
+    skills = (scores["trtr"], scores["tstr"])
+    return (*_scored(coded, scores, skills, what, 0.5), *details)
 
 
 def _area(scores: FloatArray, positive: npt.NDArray[np.bool_], weights: FloatArray) -> _Scores:
     ranked = RankedScores.of(scores, positive)
     areas = np.array([ranked.area(row) for row in weights])
-    return _Scores(float(areas[0]), areas[1:])
+    return _Scores(float(areas[0]), areas[1:], highest=1.0)
 
 
 def _class_findings(
@@ -126,22 +139,57 @@ def _share(coded: CodedTable, name: str, hits: tuple[int, int], what: str) -> Fi
 def _judge_numbers(coded: CodedTable, task: Task) -> tuple[Finding, ...]:
     seed = int(coded.random(31).integers(2**31))
     truth = task.outcomes["holdout"]
-    if truth.std() == 0:
+    spread = float(truth.std())
+    if spread == 0:
         return (_undefined(coded, "inconclusive", "The holdout's target is constant."),)
     weights = row_weights(truth.size, REPLICATES, coded.random(32))
-    scores, details = {}, []
+    errors, skills, details = {}, {}, []
     for name, side in TRAINED_ON:
         model = number_model(task, side, seed)
         misses = truth - model(task.features["holdout"])
-        scores[name] = _explained(truth, misses, weights)
-        details.append(_spread(coded, f"{name}_rmse", np.sqrt(_means(weights, misses**2))))
-        details.append(_spread(coded, f"{name}_mae", _means(weights, np.abs(misses))))
+        errors[name] = _root_mean_square(misses, weights)
+        skills[name] = _Scores(
+            1 - errors[name].value / spread, 1 - errors[name].replicates / spread, -np.inf, 1.0
+        )
+        details += _miss_findings(coded, task, name, (misses, weights))
         made = task.outcomes["synthetic"]
-        if side == "training" and made.std() > 0:
+        if side == "training":
             own = row_weights(made.size, 50, coded.random(33))
-            scores["trts"] = _explained(made, made - model(task.features["synthetic"]), own)
-    what = f"R2 of {task.target!r} on {truth.size:,} holdout rows; the gap is a difference of R2."
-    return (*_scored(coded, scores, what, 0.0), *details)
+            errors["trts"] = _root_mean_square(made - model(task.features["synthetic"]), own)
+    what = (
+        f"Root mean squared error of {task.target!r} on {truth.size:,} holdout rows, in its own "
+        f"unit; the gap is in standard deviations of the target ({spread:.3g})."
+    )
+    scored = _scored(coded, errors, (skills["trtr"], skills["tstr"]), what, 0.0)
+    return (*(_in_unit_of_target(finding) for finding in scored), *details)
+
+
+def _in_unit_of_target(finding: Finding) -> Finding:
+    if finding.name == "utility_gap":
+        return finding
+    return finding.model_copy(update={"unit": "target"})
+
+
+def _root_mean_square(misses: FloatArray, weights: FloatArray) -> _Scores:
+    errors = np.sqrt(_means(weights, misses**2))
+    return _Scores(float(errors[0]), errors[1:])
+
+
+def _miss_findings(
+    coded: CodedTable, task: Task, name: str, missed: tuple[FloatArray, FloatArray]
+) -> list[Finding]:
+    """R2, mean absolute error, and the share of predictions within the declared tolerance."""
+    misses, weights = missed
+    share = _told(coded, f"{name}_r2", _explained(task.outcomes["holdout"], misses, weights))
+    absolute = _means(weights, np.abs(misses))
+    error = _told(coded, f"{name}_mae", _Scores(float(absolute[0]), absolute[1:]))
+    found = [share, _in_unit_of_target(error)]
+    tolerance = coded.table.column(task.target).tolerance
+    if tolerance is not None:
+        hits = int(np.sum(np.abs(misses) <= tolerance))
+        what = f"Predictions of {task.target!r} at most {tolerance:g} off"
+        found.append(_share(coded, f"{name}_within_tolerance", (hits, misses.size), what))
+    return found
 
 
 def _means(weights: FloatArray, values: FloatArray) -> FloatArray:
@@ -153,33 +201,32 @@ def _explained(truth: FloatArray, misses: FloatArray, weights: FloatArray) -> _S
     centred = truth - truth.mean()
     variance = _means(weights, centred**2) - _means(weights, centred) ** 2
     share = 1 - _means(weights, misses**2) / np.where(variance > 0, variance, np.nan)
-    return _Scores(float(share[0]), share[1:])
-
-
-def _spread(coded: CodedTable, name: str, figures: FloatArray) -> Finding:
-    interval = around(float(figures[0]), figures[1:])
-    return _finding(coded, name, float(figures[0]), interval)
+    return _Scores(float(share[0]), share[1:], lowest=-np.inf, highest=1.0)
 
 
 # Findings
 
 
 def _scored(
-    coded: CodedTable, scores: dict[str, _Scores], what: str, no_skill: float
+    coded: CodedTable,
+    scores: dict[str, _Scores],
+    skills: tuple[_Scores, _Scores],
+    what: str,
+    no_skill: float,
 ) -> tuple[Finding, ...]:
-    real, made = scores["trtr"], scores["tstr"]
+    """The scores and the judged gap; `skills` are those of trtr and tstr, more is better."""
+    real, made = skills
     gap = real.value - made.value
     interval = around(gap, real.replicates - made.replicates, lowest=-np.inf)
     bar = coded.bars.utility_gap
     told = {name: _told(coded, name, score) for name, score in scores.items()}
-    against_real = {"reference": real.value, "reference_name": "trtr", "detail": what}
+    against_real = {"reference": scores["trtr"].value, "reference_name": "trtr", "detail": what}
     told["trtr"] = told["trtr"].model_copy(update={"detail": what})
     told["tstr"] = told["tstr"].model_copy(update=against_real)
     judged = _finding(coded, "utility_gap", gap, interval).model_copy(
         update={"bar": bar, "state": against_bar(gap, interval, bar), "detail": what}
     )
-    most = told["trtr"].high
-    if most is not None and most <= no_skill + bar:
+    if real.interval().high <= no_skill + bar:
         nothing = sentences((what, "Real rows hardly predict it either: nothing to lose."))
         judged = judged.model_copy(update={"state": "info", "detail": nothing})
     others = [finding for name, finding in told.items() if name not in ("trtr", "tstr")]
@@ -187,8 +234,7 @@ def _scored(
 
 
 def _told(coded: CodedTable, name: str, score: _Scores) -> Finding:
-    interval = around(score.value, score.replicates, lowest=-np.inf, highest=1.0)
-    return _finding(coded, name, score.value, interval)
+    return _finding(coded, name, score.value, score.interval())
 
 
 def _finding(coded: CodedTable, name: str, value: float, interval: Interval) -> Finding:

@@ -61,7 +61,7 @@ def typed_parts(draw: st.DrawFn) -> dict[str, Any]:
         }))  # fmt: skip
     elif logical == "number":
         physical = draw(st.sampled_from(["float64", "float32", "decimal128(12, 2)"]))
-        extra = draw(_bounds(NUMBERS))
+        extra = {**draw(_bounds(NUMBERS)), "tolerance": draw(st.none() | st.just(0.5))}
     elif logical == "boolean":
         physical, extra = "bool", {}
     elif logical == "string":

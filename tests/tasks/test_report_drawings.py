@@ -138,7 +138,7 @@ def test_the_end_of_a_scale_is_not_below_its_figures(value: float) -> None:
 
 def test_names_of_figures_have_words() -> None:
     assert measure_of("tstr_recall").label == "Recall, trained on synthetic"
-    assert measure_of("trtr_rmse").better == "lower"
+    assert measure_of("trtr").better == "higher" and measure_of("trtr", "target").better == "lower"
     assert measure_of("never_heard").label == "Never heard"
     assert reference_words("trend_ceiling") == "ceiling"
     assert reference_words("trtr") == "trained on real"
