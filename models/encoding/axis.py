@@ -205,8 +205,10 @@ class Axis:
         if not len(self.atoms):
             return np.zeros(len(values), dtype=np.int64), np.zeros(len(values), dtype=np.bool_)
         middles = self.atoms[:-1] / 2 + self.atoms[1:] / 2
-        index = np.searchsorted(middles, values).astype(np.int64)
-        return index, self.atoms[index] == values
+        # The middle of neighbouring floats is one of them: what is an atom goes before.
+        own = np.searchsorted(self.atoms, values).clip(max=len(self.atoms) - 1)
+        exact = self.atoms[own] == values
+        return np.where(exact, own, np.searchsorted(middles, values)).astype(np.int64), exact
 
     def _draw(self, cells: IntArray, random: np.random.Generator) -> FloatArray:
         level = cells + random.random(len(cells))

@@ -17,16 +17,20 @@ from models.encoding.column import (
     IntArray,
     State,
 )
+from models.encoding.exact_values import ExactValues, Numbers
 from models.encoding.lattice import Lattice
 
 _MIDDLE = np.uint64(2**63)
+SAFE = 2.0**50
+"""Decimals of fewer steps of their last digit come back exactly from floats."""
 
 
 class NumberCodec:
     """A number as a coarse and a fine code (see `Axis`) of its position on the column's lattice.
 
     Loss: see `Axis`. Infinite values count as the most extreme ones. Beyond 2**53 steps of the
-    lattice, positions are rounded to the nearest float.
+    lattice, positions are rounded to the nearest float, but numbers that enough units share come
+    back exactly.
     """
 
     kind: ClassVar[str] = "number"
@@ -42,7 +46,14 @@ class NumberCodec:
             self.lattice_ = Lattice.of_integers(integers)
         else:
             self.lattice_ = Lattice.of_floats(_floats(values))
+        self.exact_ = ExactValues()
         positions = self._positions(values)
+        numbers = self._rounded(values, positions)
+        if numbers is not None:
+            known = ~np.isnan(positions)
+            owners = None if units is None else units[known]
+            self.exact_ = ExactValues.of(numbers, positions[known], owners, self.threshold)
+            positions = self._positions(values)
         self.axis_ = Axis.fit(
             positions, whole=self.lattice_.whole, threshold=self.threshold, units=units
         )
@@ -80,7 +91,8 @@ class NumberCodec:
         """What `restore` needs."""
         axis = self.axis_.state()
         lattice = [self.lattice_.step, self.lattice_.origin, self.lattice_.decimals]
-        return State({"axis": axis.settings, "lattice": lattice}, axis.arrays)
+        settings = {"axis": axis.settings, "lattice": lattice, "exact": self.exact_.texts}
+        return State(settings, {**axis.arrays, "exact": self.exact_.positions})
 
     @classmethod
     def restore(cls, column: Column, dtype: Any, state: State) -> Self:
@@ -88,31 +100,75 @@ class NumberCodec:
         codec = cls(column)
         codec.dtype_ = dtype
         codec.lattice_ = Lattice(*state.settings["lattice"])
-        codec.axis_ = Axis.restore(State(state.settings["axis"], state.arrays))
+        arrays = dict(state.arrays)
+        codec.exact_ = ExactValues.restore(state.settings["exact"], arrays.pop("exact"))
+        codec.axis_ = Axis.restore(State(state.settings["axis"], arrays))
         codec.parts_ = codec.axis_.parts
         return codec
 
     def _positions(self, values: pd.Series) -> FloatArray:
         integers = _integers(values)
-        if integers is None:
-            return self.lattice_.positions(_floats(values))
         known = values.notna().to_numpy(dtype=bool)
-        positions = np.full(len(values), np.nan)
-        positions[known] = self.lattice_.integer_positions(integers)
+        if integers is not None:
+            positions = np.full(len(values), np.nan)
+            positions[known] = self.lattice_.integer_positions(integers)
+        else:
+            positions = self.lattice_.positions(_floats(values))
+        if len(self.exact_.numbers):
+            numbers = _unscaled(values) if integers is None else integers
+            positions = positions.copy()
+            positions[known] = self.exact_.place(numbers, positions[known])
         return positions
+
+    def _rounded(self, values: pd.Series, positions: FloatArray) -> Numbers | None:
+        """The numbers of the known values, where their positions do not tell each from others."""
+        integers = _integers(values)
+        if integers is not None:
+            back = self.lattice_.integers(positions[~np.isnan(positions)], -(2**63), 2**63 - 1)
+            return None if bool((back == integers).all()) else integers
+        if not isinstance(values.dtype, pd.ArrowDtype):
+            return None
+        most = float(np.nanmax(np.abs(_floats(values)), initial=0))
+        return _unscaled(values) if most * 10.0**values.dtype.pyarrow_dtype.scale >= SAFE else None
 
     def _series(self, positions: FloatArray) -> pd.Series:
         missing = np.isnan(positions)
         if isinstance(self.dtype_, pd.ArrowDtype):
-            return _decimals(self.lattice_, positions, self.dtype_)
+            return self._decimals(positions, self.dtype_)
         if self.dtype_.kind in "iu":
             numpy_dtype = np.dtype(str(self.dtype_).lower())
-            integers = _fitting(self.lattice_, np.where(missing, 0, positions), numpy_dtype)
+            integers = self._fitting(np.where(missing, 0, positions), numpy_dtype)
             if not isinstance(self.dtype_, np.dtype):
                 return pd.Series(pd.arrays.IntegerArray(integers, missing))
             return pd.Series(integers)
         floats = self.lattice_.values(positions)
         return pd.Series(floats.astype(np.float32 if "32" in str(self.dtype_) else np.float64))
+
+    def _fitting(self, positions: FloatArray, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+        """Whole values within what `dtype` can hold."""
+        ends = np.iinfo(np.int64 if dtype == np.uint64 else dtype)
+        rounded = self.lattice_.integers(positions, int(ends.min), int(ends.max))
+        whole = self.exact_.put(rounded, positions)
+        return whole.view(np.uint64) ^ _MIDDLE if dtype == np.uint64 else whole.astype(dtype)
+
+    def _decimals(self, positions: FloatArray, dtype: pd.ArrowDtype) -> pd.Series:
+        """Decimals of the declared precision and scale."""
+        target = dtype.pyarrow_dtype
+        missing = np.isnan(positions)
+        scaled = np.rint(np.where(missing, 0, self.lattice_.values(positions)) * 10.0**target.scale)
+        most = 10**target.precision - 1
+        if most < 2**63:
+            whole = np.clip(scaled, -float(most), float(most)).astype(np.int64).clip(-most, most)
+            array = _decimal_array(self.exact_.put(whole, positions), missing, target)
+        else:
+            digits = np.empty(len(scaled), dtype=object)
+            digits[:] = [int(value) for value in scaled]
+            numbers = zip(self.exact_.put(digits, positions), missing, strict=True)
+            array = pa.array(
+                [None if gone else _scaled(one, most, target.scale) for one, gone in numbers],
+                type=target,
+            )
+        return pd.Series(pd.arrays.ArrowExtensionArray(array))
 
 
 def _integers(values: pd.Series) -> IntArray | None:
@@ -138,31 +194,17 @@ def _floats(values: pd.Series) -> FloatArray:
     return values.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
-def _fitting(lattice: Lattice, positions: FloatArray, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """Whole values within what `dtype` can hold."""
-    if dtype == np.uint64:
-        centred = lattice.integers(positions, -(2**63), 2**63 - 1)
-        return centred.view(np.uint64) ^ _MIDDLE
-    ends = np.iinfo(dtype)
-    return lattice.integers(positions, int(ends.min), int(ends.max)).astype(dtype)
-
-
-def _decimals(lattice: Lattice, positions: FloatArray, dtype: pd.ArrowDtype) -> pd.Series:
-    """Decimals of the declared precision and scale, exact to 2**53 of their last digit."""
-    target = dtype.pyarrow_dtype
-    missing = np.isnan(positions)
-    scaled = np.rint(np.where(missing, 0, lattice.values(positions)) * 10.0**target.scale)
-    most = 10**target.precision - 1
-    if most < 2**63:
-        whole = np.clip(scaled, -float(most), float(most)).astype(np.int64).clip(-most, most)
-        array = _decimal_array(whole, missing, target)
-    else:
-        digits = [None if gone else int(value) for value, gone in zip(scaled, missing, strict=True)]
-        array = pa.array(
-            [None if value is None else _scaled(value, most, target.scale) for value in digits],
-            type=target,
-        )
-    return pd.Series(pd.arrays.ArrowExtensionArray(array))
+def _unscaled(values: pd.Series) -> Numbers:
+    """The known decimals as whole numbers of their last digit."""
+    array = pa.chunked_array([pa.array(values)]).combine_chunks().drop_null()
+    words = np.frombuffer(array.buffers()[1], dtype=np.int64).reshape(-1, 2)
+    low, high = words[array.offset : array.offset + len(array)].T
+    if array.type.precision <= 18:
+        narrow: Numbers = low.copy()
+        return narrow
+    # 128-bit two's complement, low word first.
+    whole: Numbers = (high.astype(object) << 64) + low.view(np.uint64).astype(object)
+    return whole
 
 
 def _scaled(value: int, most: int, scale: int) -> Any:

@@ -193,6 +193,13 @@ def test_no_end_of_a_segment_is_a_persons_value() -> None:
     assert not np.isin(inner, values).any()
 
 
+def test_neighbouring_floats_are_atoms_of_their_own() -> None:
+    first = 1.0 + 2 * np.finfo(float).eps
+    values = np.repeat([1.0, np.nextafter(first, 0), first, 2.0], 20)
+    axis = Axis.fit(values, whole=False, threshold=THRESHOLD)
+    assert (axis.decode(axis.encode(values), np.random.default_rng(0)) == values).all()
+
+
 def test_what_lies_outside_goes_to_the_end() -> None:
     axis = Axis.fit(np.arange(1000.0), whole=True, threshold=THRESHOLD)
     codes = axis.encode(np.array([-np.inf, -5.0, 5000.0, np.inf]))

@@ -78,6 +78,46 @@ def test_decimals_come_back_exact_where_shared(precision: int) -> None:
     assert back.isna().sum() == 20
 
 
+@given(
+    st.sampled_from(["int64", "uint64"]),
+    st.lists(st.integers(2**62 - 3, 2**62 + 3), min_size=1, max_size=5, unique=True),
+    st.integers(0, 2**31),
+)
+def test_shared_integers_of_a_wide_column_come_back_exactly(
+    physical_type: str, middle: list[int], seed: int
+) -> None:
+    ends = np.iinfo(physical_type)
+    values = [int(ends.min), int(ends.max), *middle] * 20 + [None] * 10
+    np.random.default_rng(seed).shuffle(values)
+    own = column(physical_type)
+    _, back = round_trip(NumberCodec, own, series(own, pa.array(values, arrow(physical_type))))
+    assert [
+        None if gone else value for value, gone in zip(back, back.isna(), strict=True)
+    ] == values
+
+
+@pytest.mark.parametrize("precision", [18, 20, 38])
+def test_shared_decimals_beyond_a_float_come_back_exactly(precision: int) -> None:
+    digits = "1234567890" * 4
+    large, next_to_it = (Decimal(f"{digits[: precision - 2]}.{cents}") for cents in (91, 90))
+    values = [large, next_to_it, large.copy_negate(), Decimal("0.07"), None] * 20
+    own = column(f"decimal128({precision}, 2)")
+    typed = series(own, pa.array(values, pa.decimal128(precision, 2)))
+    _, back = round_trip(NumberCodec, own, typed)
+    assert back.dropna().tolist() == [value for value in values if value is not None]
+    assert (back.isna() == typed.isna()).all()
+
+
+def test_exact_numbers_are_those_of_enough_people() -> None:
+    values = np.array([2**62 + 1] * 50 + [2**62 + 7] * 50 + list(range(50)) + [-(2**62)] * 50)
+    units = np.concatenate([np.arange(50), np.full(50, 3), np.arange(50), np.arange(50)])
+    own = column("int64")
+    codec, back = round_trip(NumberCodec, own, series(own, values), units)
+    assert set(back[:50]) == {2**62 + 1}
+    assert 2**62 + 7 not in set(back)
+    assert codec.state().settings["exact"] == [str(-(2**62)), str(2**62 + 1)]
+
+
 def test_thinly_held_decimals_stay_on_their_scale() -> None:
     random = np.random.default_rng(2)
     own = column("decimal128(12, 2)")
