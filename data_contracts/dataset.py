@@ -1,5 +1,6 @@
 """The currency between tasks and models: a contract and its tables as frames."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pandas as pd
@@ -33,3 +34,30 @@ class Dataset:
         if len(self.tables) != 1:
             raise ValueError(f"{len(self.tables)} tables; name one of {sorted(self.tables)}")
         return next(iter(self.tables.values()))
+
+    @property
+    def rows(self) -> int:
+        """How many rows `parts` gives in all."""
+        return len(self.frame)
+
+    def parts(self) -> Iterator[pd.DataFrame]:
+        """All rows of the only table, part by part; each call starts anew."""
+        yield self.frame
+
+
+@dataclass(frozen=True)
+class LargeDataset(Dataset):
+    """One table of more rows than one frame should hold: `frame` is a choice of them.
+
+    Who can learn from parts reads all rows through `parts`; everybody else learns from `frame`.
+    """
+
+    total_rows: int
+    read: Callable[[], Iterator[pd.DataFrame]]
+
+    @property
+    def rows(self) -> int:
+        return self.total_rows
+
+    def parts(self) -> Iterator[pd.DataFrame]:
+        return self.read()

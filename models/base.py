@@ -21,6 +21,14 @@ class ProgressCallback(Protocol):
     def __call__(self, done: float, figures: Progress) -> None: ...
 
 
+class Checkpoints(Protocol):
+    """Where the last checkpoint of a fit is kept, whole or not at all, so that it can go on."""
+
+    def read(self) -> bytes | None: ...
+
+    def write(self, content: bytes) -> None: ...
+
+
 @runtime_checkable
 class Generator(Protocol):
     """Learns a dataset, then makes rows like it that keep the same contract.

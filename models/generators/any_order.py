@@ -13,12 +13,14 @@ from models.base import Given, ProgressCallback
 from models.encoding.table import TableCodec
 from models.generators.batches import Request, only_table, sample_frame, unit_ids
 from models.generators.code_model import CodeModel
+from models.generators.packing import pack_rows
 from models.generators.sizes import Sizes, choose_sizes
 from models.generators.stored import StoredModel, read_model, write_model
+from models.training.plan import Company
 
 
 class AnyOrderOptions(Record):
-    """Options of `any_order`; what is left out is chosen from the number of rows."""
+    """Options of `any_order`; what is left out is chosen from rows and columns."""
 
     width: int | None = Field(default=None, ge=8, le=4096, description="Units of each layer.")
     blocks: int | None = Field(default=None, ge=0, le=32, description="Residual blocks.")
@@ -60,10 +62,12 @@ class AnyOrderGenerator:
         """Learns the one table of `data`; ModelError when there is none that it can learn."""
         table, frame = only_table(data, self.name)
         codec = TableCodec().fit(frame, table, units=unit_ids(table, frame))
-        sizes = self.options.sizes(choose_sizes(len(frame)))
+        values = sum(part.cardinality for part in codec.parts_)
+        sizes = self.options.sizes(choose_sizes(data.rows, values))
         model = CodeModel.untrained(codec.parts_, sizes, seed=seed)
+        rows = pack_rows(data, codec, model.layout, seed)
         self.training_ = model.fit(
-            codec.encode(frame), seed=seed, max_seconds=self.options.max_seconds, progress=progress
+            rows, seed=seed, max_seconds=self.options.max_seconds, company=Company(progress)
         )
         self.contract_, self.table_, self.codec_, self.model_ = data.contract, table, codec, model
         return self

@@ -42,23 +42,12 @@ class _Correcting(CodeDrawing):
     def logits(self, question: Question) -> Tensor:
         logits = super().logits(question)
         code, shape = question.code, self.layout.shapes[question.code]
-        groups = self.layout.shapes[shape.parent].cardinality if shape.nested else 1
         parents = question.parents if shape.nested and question.parents is not None else None
         where = torch.zeros(len(logits), dtype=torch.long) if parents is None else parents
-        wanted = self._counts(code, shape.nested)
-        shift = _shift(logits, question.rows, where, wanted.view(groups, shape.cardinality))
+        wanted = self.layout.counts(self.codes, code).double()
+        shift = _shift(logits, question.rows, where, wanted)
         self.network.heads.biases(code).add_(shift if shape.nested else shift[0])
         return logits + shift[where]
-
-    def _counts(self, code: int, nested: bool) -> Tensor:
-        """How many training rows have each value, under each value of the parent if nested."""
-        shape, values = self.layout.shapes[code], self.codes[:, code].long()
-        known, size = values >= 0, shape.cardinality
-        groups = 1
-        if nested:
-            groups = self.layout.shapes[shape.parent].cardinality
-            values = self.codes[:, shape.parent].long() * size + values
-        return torch.bincount(values[known], minlength=groups * size).double()
 
 
 def _shift(logits: Tensor, rows: Tensor, where: Tensor, counts: Tensor) -> Tensor:

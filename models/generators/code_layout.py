@@ -13,6 +13,8 @@ from models.nets.code_heads import ROOT, CodeShape
 
 LARGEST = 1024
 """A part of more values is split in two, so that no head grows with the vocabulary."""
+COUNTED_ROWS = 2**20
+"""Rows that are counted at once; 8 MiB for each of a few arrays."""
 UNSEEN = -30.0
 """Log probability at the start of what no training row has: never drawn in practice."""
 
@@ -108,27 +110,33 @@ class CodeLayout:
             if len(part.line) > 1 and not divisor
         ]
 
+    def counts(self, codes: Tensor, code: int) -> Tensor:
+        """How many training rows have each value of one network code, `(parent's values, values)`.
+
+        A code that is not nested has one row of counts.
+        """
+        shape = self.shapes[code]
+        groups = self.shapes[shape.parent].cardinality if shape.nested else 1
+        counts = torch.zeros(groups * shape.cardinality, dtype=torch.long)
+        for block in torch.split(codes, COUNTED_ROWS):
+            keys = block[:, code].long()
+            known = keys >= 0
+            if shape.nested:
+                keys += block[:, shape.parent].long() * shape.cardinality
+            counts += torch.bincount(keys[known], minlength=len(counts))
+        return counts.view(groups, shape.cardinality)
+
     def log_shares(self, codes: Tensor, code: int) -> Tensor:
         """Log shares of the values of one network code in training rows; `(values,)`.
 
-        Those of a nested code are `(parent's values, values)`.
+        Those of a nested code are `(parent's values, values)`. UNSEEN where no row has the value.
         """
-        shape = self.shapes[code]
-        values = codes[:, code].long()
-        if not shape.nested:
-            return _log_shares(values, shape.cardinality, 1).squeeze(0)
-        groups = self.shapes[shape.parent].cardinality
-        keys = torch.where(values >= 0, codes[:, shape.parent] * shape.cardinality + values, -1)
-        return _log_shares(keys, shape.cardinality, groups)
+        counts = self.counts(codes, code).float()
+        totals = counts.sum(1, keepdim=True)
+        shares = torch.where(counts > 0, (counts / totals.clamp_min(1)).log(), UNSEEN)
+        shares = torch.where(totals > 0, shares, -math.log(counts.shape[1]))
+        return shares if self.shapes[code].nested else shares.squeeze(0)
 
 
 def _divisor(cardinality: int) -> int:
     return math.ceil(math.sqrt(cardinality)) if cardinality > LARGEST else 0
-
-
-def _log_shares(keys: Tensor, size: int, groups: int) -> Tensor:
-    """Log shares within each group `(groups, size)`; UNSEEN where a key never occurs."""
-    counts = torch.bincount(keys[keys >= 0], minlength=size * groups).view(groups, size).float()
-    totals = counts.sum(1, keepdim=True)
-    shares = torch.where(counts > 0, (counts / totals.clamp_min(1)).log(), UNSEEN)
-    return torch.where(totals > 0, shares, -math.log(size))

@@ -10,17 +10,25 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from models.base import ProgressCallback
 from models.encoding.column import IntArray, Part
 from models.generators.calibration import calibrate
 from models.generators.code_layout import CodeLayout
 from models.generators.drawing import CodeDrawing, drawing_order
 from models.generators.orders import Codes, Orders
+from models.generators.packing import PackedRows, unpacked
 from models.generators.sizes import Sizes
 from models.nets.code_heads import ROOT
 from models.nets.code_network import CodeNetwork
 from models.nets.smoothing import LineSmoothing
-from models.training.loop import Objective, TrainingPlan, TrainingRecord, train
+from models.training.loop import train
+from models.training.plan import (
+    ALONE,
+    Company,
+    Objective,
+    TrainingPlan,
+    TrainingRecord,
+    Watched,
+)
 
 SMOOTHING = 1.0
 """How strongly the heads of neighbouring values of a number are drawn to each other."""
@@ -65,32 +73,48 @@ class CodeModel:
 
     def fit(
         self,
-        codes: IntArray,
+        rows: PackedRows,
         *,
         seed: int,
         max_seconds: float | None = None,
-        progress: ProgressCallback | None = None,
+        company: Company = ALONE,
     ) -> TrainingRecord:
         """Starts at the marginal distributions and learns the conditional ones."""
-        table = self.layout.to_network(codes)
         for code in range(len(self.layout.shapes)):
-            self.network.heads.biases(code).copy_(self.layout.log_shares(table, code))
+            self.network.heads.biases(code).copy_(self.layout.log_shares(rows.codes, code))
         plan = TrainingPlan(
             epochs=self.sizes.epochs,
             batch_rows=self.sizes.batch_rows,
             learning_rate=self.sizes.learning_rate,
             max_seconds=max_seconds,
         )
-        hidden = self.layout.hidden(table)
         objective = Objective(
-            step=lambda rows, random: self.loss(table[rows].long(), hidden[rows], random),
-            rows=len(table),
+            step=lambda batch, random: self.loss(*unpacked(rows.codes[batch]), random),
+            rows=len(rows.codes),
+            watched=self._watched(rows),
             regularize=self._smooth,
         )
-        record = train(self.network, objective, plan, seed=seed, progress=progress)
+        record = train(self.network, objective, plan, seed=seed, company=company)
         random = torch.Generator().manual_seed(seed)
-        calibrate(self.network, self.layout, table, random)
+        calibrate(self.network, self.layout, rows.codes, random)
         return record
+
+    def _watched(self, rows: PackedRows) -> Watched | None:
+        """Judges the watched rows by the mean of minus the log probabilities, as in `loss`.
+
+        Each row in two orders, the same ones each time.
+        """
+        if not len(rows.watched):
+            return None
+        codes, hidden = unpacked(rows.codes[rows.watched.repeat(2)])
+        task = self.orders.draw(Codes(codes >= 0, hidden), torch.Generator().manual_seed(0))
+        observed = torch.where(task.observed, codes, -1)
+        weights = task.wanted * (len(codes) / task.wanted.sum().clamp_min(1))
+
+        def judge() -> Tensor:
+            return -(self.network.log_probabilities(observed, codes) * weights).sum(1)
+
+        return Watched(rows.watched, judge)
 
     def loss(self, codes: Tensor, hidden: Tensor, random: torch.Generator) -> Tensor:
         """The mean of minus the log probabilities of network codes `(rows, codes)`, in nats.

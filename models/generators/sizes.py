@@ -1,4 +1,4 @@
-"""How large a code network is and how long it trains: rules of the number of rows only."""
+"""How large a code network is and how long it trains: rules of rows and columns only."""
 
 from typing import NamedTuple
 
@@ -19,20 +19,37 @@ MANY_ROWS = 20_000
 EPOCHS = 40
 MOST_EPOCHS = 100
 FEWEST_EPOCHS = 4
+BATCHES = 6
+"""Batches that a pass has at least, as far as SMALLEST_BATCH allows."""
+SMALLEST_BATCH, LARGEST_BATCH = 64, 1024
+MOST_WORK = 1.6e10
+"""Rows times passes times values of all codes: about five minutes on two cores."""
 
 
-def choose_sizes(rows: int) -> Sizes:
-    """Sizes for `rows` training rows.
+def choose_sizes(rows: int, values: int) -> Sizes:
+    """Sizes for `rows` training rows whose codes have so many `values` in all.
 
-    Twice the rows get 1.4 times the steps. Fewer rows than MANY_ROWS get more dropout, which on
-    tables of 6,000 rows kept synthetic rows from leaning towards training rows.
+    Twice the rows get 1.4 times the steps, as far as MOST_WORK allows. Fewer rows than MANY_ROWS
+    get more dropout, which on tables of 6,000 rows kept synthetic rows from leaning towards
+    training rows. A step costs about as much as all values together, so that tables of hundreds of
+    columns get fewer passes.
     """
-    epochs = round(EPOCHS * (MANY_ROWS / max(rows, 1)) ** 0.5)
+    usual = round(EPOCHS * (MANY_ROWS / max(rows, 1)) ** 0.5)
+    affordable = int(MOST_WORK / (max(rows, 1) * max(values, 1)))
+    epochs = min(max(usual, FEWEST_EPOCHS), MOST_EPOCHS, max(affordable, 1))
     return Sizes(
         width=256,
         blocks=2,
-        epochs=min(max(epochs, FEWEST_EPOCHS), MOST_EPOCHS),
-        batch_rows=512 if rows < 10 * MANY_ROWS else 1024,
+        epochs=epochs,
+        batch_rows=_batch_rows(rows),
         learning_rate=2e-3,
         dropout=0.2 if rows >= MANY_ROWS else 0.3,
     )
+
+
+def _batch_rows(rows: int) -> int:
+    """A power of two: few rows need small batches to get enough steps in their passes."""
+    wanted = max(rows, 1) // BATCHES
+    size = 1 << max(wanted.bit_length() - 1, 0)
+    usual = LARGEST_BATCH if rows >= 10 * MANY_ROWS else LARGEST_BATCH // 2
+    return min(max(size, SMALLEST_BATCH), usual)

@@ -2,69 +2,38 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from data_contracts.errors import ModelError
-from data_contracts.record import Record
-from models.base import ProgressCallback
+from models.base import Checkpoints, ProgressCallback
 from models.training.average import WeightAverage
+from models.training.checkpoint import (
+    Checkpoint,
+    below,
+    optimizer_tensors,
+    restore_optimizer,
+    shapes_of,
+)
+from models.training.clock import Clock
+from models.training.passes import Passes
+from models.training.plan import ALONE, Company, Objective, TrainingPlan, TrainingRecord
+from models.training.precision import quick_products
 from models.training.schedule import one_cycle
 
-Step = Callable[[Tensor, torch.Generator], Tensor]
-"""The loss of the rows with these positions `(batch,)`; all its chance from the generator."""
-
-Validate = Callable[[], float]
-
-
-class TrainingPlan(Record):
-    """How long and how fast to train. One epoch is one pass over all rows."""
-
-    epochs: int = Field(gt=0)
-    batch_rows: int = Field(gt=0)
-    learning_rate: float = Field(gt=0, description="The highest of the one-cycle schedule.")
-    weight_decay: float = Field(default=0.01, ge=0)
-    clip_norm: float = Field(default=1.0, gt=0)
-    average_decay: float = Field(default=0.999, ge=0, lt=1)
-    patience: int | None = Field(
-        default=None, gt=0, description="Validations without a better one before it ends early."
-    )
-    validate_every: int = Field(default=1, gt=0, description="Epochs between validations.")
-    max_seconds: float | None = Field(
-        default=None,
-        gt=0,
-        description="The schedule is squeezed into this time; then runs no longer repeat exactly.",
-    )
-
-
-@dataclass
-class TrainingRecord:
-    """What happened: mean training loss of each epoch, and validation losses by epoch."""
-
-    losses: list[float] = field(default_factory=list)
-    validations: dict[int, float] = field(default_factory=dict)
-    best_epoch: int = 0
-    steps: int = 0
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class Objective:
-    """What is minimised: the loss of some of the rows 0..rows-1, and how the weights are judged.
-
-    `validate` gives a loss on rows that are not trained on, in evaluation mode. `regularize` is
-    called after each step with its learning rate, to change weights apart from the gradient.
-    """
-
-    step: Step
-    rows: int
-    validate: Validate | None = None
-    regularize: Callable[[float], None] | None = None
+SEARCHED = 0.7
+"""The share of a run after which the watched rows are trained on like all others."""
+VALIDATIONS = 30
+"""How often the watched rows would be judged in a whole run."""
+EARLIEST = 1 / 3
+"""The share of a run before which it never closes: high learning rates make losses waver."""
+CLOSING = 0.3
+"""A run that ends early takes this share of the steps to its best weights for its quiet end."""
+REPORTS = 100
+"""How often a run tells how far it is."""
+CHECKPOINT_SECONDS = 30.0
+"""Least time between two checkpoints: shorter runs write none."""
 
 
 def train(
@@ -73,49 +42,33 @@ def train(
     plan: TrainingPlan,
     *,
     seed: int,
-    progress: ProgressCallback | None = None,
+    company: Company = ALONE,
 ) -> TrainingRecord:
     """Trains `network` in place and leaves the averaged weights in it, in evaluation mode.
 
-    AdamW, one-cycle learning rate, clipped gradients, moving average of the weights. Where the
-    objective validates, the averaged weights of the best validation are kept, and
-    `plan.patience` ends the run early. Same seed, same weights on the same machine with the same
-    number of threads; torch's global random state is left as it was. Raises ModelError when the
-    loss is no longer a number.
+    AdamW, one-cycle learning rate, clipped gradients, moving average of the weights. Watched rows
+    are left out at first. When `plan.patience` judgements in a row are worse than the best one by
+    more than chance, the run goes back to its best averaged weights and closes: what is left of
+    the schedule is gone through quickly, on all rows. Otherwise it closes as planned, on all rows
+    too.
+
+    A run that finds a checkpoint of its own goes on from there, to the same weights. Same seed,
+    same weights on the same machine with the same number of threads; torch's global random state
+    is left as it was. Raises ModelError when the loss is no longer a number.
     """
     with torch.random.fork_rng(devices=[]), quick_products():
         torch.manual_seed(seed)
-        run = _Run(network, objective, plan, torch.Generator().manual_seed(seed))
-        return run.finish(progress)
-
-
-@contextmanager
-def quick_products() -> Iterator[None]:
-    """Matrix products of float32 in the processor's bfloat16 units, where it has some.
-
-    Factors are rounded to 8 bits of mantissa, sums stay float32: noise far below that of a
-    gradient, at a third of the time. Elsewhere nothing changes.
-    """
-    settings = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
-    before = settings.fp32_precision
-    settings.fp32_precision = "bf16"
-    try:
-        yield
-    finally:
-        settings.fp32_precision = before
+        return _Run(network, objective, plan, seed).finish(company)
 
 
 class _Run:
     """One training run and what it has to remember."""
 
     def __init__(
-        self,
-        network: nn.Module,
-        objective: Objective,
-        plan: TrainingPlan,
-        random: torch.Generator,
+        self, network: nn.Module, objective: Objective, plan: TrainingPlan, seed: int
     ) -> None:
-        self.network, self.objective, self.plan, self.random = network, objective, plan, random
+        self.network, self.objective, self.plan, self.seed = network, objective, plan, seed
+        self.random = torch.Generator().manual_seed(seed)
         self.weights = [weight for weight in network.parameters() if weight.requires_grad]
         self.optimizer = torch.optim.AdamW(
             self.weights,
@@ -126,44 +79,38 @@ class _Run:
         )
         self.average = WeightAverage(network, plan.average_decay)
         self.record = TrainingRecord()
-        self.best: list[Tensor] | None = None
-        self.started = time.monotonic()
-        self.steps_planned = plan.epochs * math.ceil(objective.rows / plan.batch_rows)
+        self.best: list[Tensor] = []
+        self.judged, self.waited = torch.zeros(0), 0
+        self.closing = objective.watched is None
+        watched = torch.zeros(0) if objective.watched is None else objective.watched.rows
+        self.passes = Passes(objective.rows, plan.batch_rows, self.random, watched.long())
+        steps = plan.epochs * math.ceil(objective.rows / plan.batch_rows)
+        self.clock = Clock(steps, plan.max_seconds)
+        self.loss_sum, self.loss_rows = torch.zeros(()), 0
 
-    def finish(self, progress: ProgressCallback | None) -> TrainingRecord:
-        for epoch in range(1, self.plan.epochs + 1):
-            self.record.losses.append(self._epoch())
-            worse_for = self._validate(epoch)
-            done = self._done()
-            if progress is not None:
-                progress(done, self._figures(epoch))
-            if done >= 1 or (self.plan.patience and worse_for >= self.plan.patience):
-                break
+    def finish(self, company: Company) -> TrainingRecord:
+        self._resume(company.checkpoints)
+        written = time.monotonic()
+        self.network.train()
+        while self.clock.done < 1:
+            before = self.clock.done
+            self._step(self.passes.next_batch())
+            self.clock.tick()
+            if not self.closing and _passed(before, self.clock.done, VALIDATIONS):
+                self._validate()
+            if _passed(before, self.clock.done, REPORTS):
+                self._report(company.progress)
+            keeper, now = company.checkpoints, time.monotonic()
+            if keeper is not None and now - written >= CHECKPOINT_SECONDS and self.clock.done < 1:
+                keeper.write(self._checkpoint().to_bytes())
+                written = now
         self.average.swap()
-        self._restore_best()
         self.network.eval()
-        self.record.seconds = time.monotonic() - self.started
+        self.record.seconds = self.clock.seconds
         return self.record
 
-    def _epoch(self) -> float:
-        self.network.train()
-        total, rows = torch.zeros(()), 0
-        order = torch.randperm(self.objective.rows, generator=self.random)
-        for batch in torch.split(order, self.plan.batch_rows):
-            total += self._step(batch) * len(batch)
-            rows += len(batch)
-            if self._done() >= 1:
-                break
-        mean = float(total) / rows
-        if not math.isfinite(mean):
-            raise ModelError(
-                f"training: the loss is {mean} after {self.record.steps} steps. Lower "
-                f"`learning_rate` (now {self.plan.learning_rate:g})."
-            )
-        return mean
-
-    def _step(self, batch: Tensor) -> Tensor:
-        learning_rate = self.plan.learning_rate * one_cycle(self._done())
+    def _step(self, batch: Tensor) -> None:
+        learning_rate = self.plan.learning_rate * one_cycle(self.clock.done)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         loss = self.objective.step(batch, self.random)
@@ -175,39 +122,136 @@ class _Run:
             self.objective.regularize(learning_rate)
         self.average.update()
         self.record.steps += 1
-        return loss.detach()
+        self.loss_sum += loss.detach() * len(batch)
+        self.loss_rows += len(batch)
 
-    def _done(self) -> float:
-        """The share of the run that is behind us: of its steps, or of its time if that is more."""
-        done = self.record.steps / self.steps_planned
-        if self.plan.max_seconds is None:
-            return done
-        return max(done, (time.monotonic() - self.started) / self.plan.max_seconds)
-
-    def _validate(self, epoch: int) -> int:
-        """Judges the averaged weights; returns for how many validations none has been better."""
-        judge = self.objective.validate
-        if judge is None or epoch % self.plan.validate_every:
-            return 0
+    def _validate(self) -> None:
+        """Judges the averaged weights, and closes the run when that is due."""
+        assert self.objective.watched is not None
         self.network.eval()
         self.average.swap()
         with torch.no_grad():
-            self.record.validations[epoch] = loss = judge()
+            judged = self.objective.watched.judge()
         self.average.swap()
-        if loss <= min(self.record.validations.values()):
-            self.record.best_epoch = epoch
+        self.network.train()
+        found, loss = self.record.validations, float(judged.mean())
+        if loss <= min(found.values(), default=math.inf):
+            self.record.best_step, self.judged, self.waited = self.record.steps, judged, 0
             self.best = [weight.clone() for weight in self.average.kept]
-        return (epoch - self.record.best_epoch) // self.plan.validate_every
+        else:
+            self.waited = self.waited + 1 if _is_worse(judged - self.judged) else 0
+        found[self.record.steps] = loss
+        if self.waited >= self.plan.patience and self.clock.done >= EARLIEST:
+            self._go_back()
+        if self.record.closed_early or self.clock.done >= SEARCHED:
+            self.closing, self.best = True, []
+            self.passes.release()
 
-    def _restore_best(self) -> None:
-        if self.best is None:
+    @torch.no_grad()
+    def _go_back(self) -> None:
+        """Takes up the best weights again; what is left of the schedule becomes short."""
+        for weight, kept, best in zip(self.weights, self.average.kept, self.best, strict=True):
+            weight.copy_(best)
+            kept.copy_(best)
+        self.record.closed_early = True
+        self.clock.end_in(round(CLOSING * self.record.best_step))
+
+    def _report(self, progress: ProgressCallback | None) -> None:
+        mean = float(self.loss_sum) / self.loss_rows
+        if not math.isfinite(mean):
+            raise ModelError(
+                f"training: the loss is {mean} after {self.record.steps} steps. Lower "
+                f"`learning_rate` (now {self.plan.learning_rate:g})."
+            )
+        self.record.losses.append(mean)
+        self.loss_sum, self.loss_rows = torch.zeros(()), 0
+        if progress is None:
             return
-        with torch.no_grad():
-            for weight, best in zip(self.weights, self.best, strict=True):
-                weight.copy_(best)
-
-    def _figures(self, epoch: int) -> dict[str, float]:
-        figures = {"epoch": float(epoch), "loss": self.record.losses[-1]}
+        epoch = self.record.steps * self.plan.batch_rows / self.objective.rows
+        figures = {"epoch": epoch, "loss": mean}
         if self.record.validations:
             figures["validation_loss"] = list(self.record.validations.values())[-1]
-        return figures
+        progress(self.clock.done, figures)
+
+    def _identity(self) -> list[object]:
+        """What a checkpoint must have in common with a run that goes on from it."""
+        return [
+            self.plan.model_dump(mode="json"),
+            self.seed,
+            self.objective.rows,
+            shapes_of(self.network),
+        ]
+
+    def _checkpoint(self) -> Checkpoint:
+        numbers = {
+            "identity": self._identity(),
+            "clock": [self.clock.done, self.clock.pace, self.clock.seconds],
+            "average_steps": self.average.steps,
+            "closing": self.closing,
+            "place": self.passes.place,
+            "losses": [*self.record.losses, float(self.loss_sum), self.loss_rows],
+            "validations": list(self.record.validations.items()),
+            "best_step": self.record.best_step,
+            "waited": self.waited,
+            "closed_early": self.record.closed_early,
+            "steps": self.record.steps,
+        }
+        states = {
+            "order": self.passes.order_state,
+            "own": self.random.get_state(),
+            "global": torch.get_rng_state(),
+        }
+        tensors = {
+            **below("network", self.network.state_dict()),
+            **below("optimizer", optimizer_tensors(self.optimizer)),
+            **below("average", _numbered(self.average.kept)),
+            **below("best", _numbered(self.best)),
+            "judged": self.judged,
+            **below("random", states),
+        }
+        return Checkpoint(numbers, tensors)
+
+    def _resume(self, keeper: Checkpoints | None) -> None:
+        """Goes on from a checkpoint of this very run, if there is one."""
+        content = None if keeper is None else keeper.read()
+        found = None if content is None else Checkpoint.from_bytes(content)
+        if found is None or found.numbers.get("identity") != self._identity():
+            return
+        numbers, record = found.numbers, self.record
+        self.clock.done, self.clock.pace, self.clock.seconds = numbers["clock"]
+        self.average.steps, self.closing = numbers["average_steps"], numbers["closing"]
+        *record.losses, total, self.loss_rows = numbers["losses"]
+        self.loss_sum = torch.tensor(total)
+        record.validations = dict(numbers["validations"])
+        record.best_step, record.steps = numbers["best_step"], numbers["steps"]
+        record.closed_early = numbers["closed_early"]
+        self.network.load_state_dict(found.part("network"))
+        restore_optimizer(self.optimizer, found.part("optimizer"))
+        self.average.kept = _in_order(found.part("average"))
+        self.best = _in_order(found.part("best"))
+        self.judged, self.waited = found.tensors["judged"], numbers["waited"]
+        states = found.part("random")
+        self.passes.resume(states["order"], numbers["place"], self.closing)
+        self.random.set_state(states["own"])
+        torch.set_rng_state(states["global"])
+
+
+def _numbered(tensors: list[Tensor]) -> dict[str, Tensor]:
+    return {str(place): tensor for place, tensor in enumerate(tensors)}
+
+
+def _in_order(tensors: dict[str, Tensor]) -> list[Tensor]:
+    return [tensors[str(place)] for place in range(len(tensors))]
+
+
+def _is_worse(differences: Tensor) -> bool:
+    """Whether losses have grown by more than chance: their mean by two standard errors."""
+    if len(differences) < 2:
+        return False
+    error = differences.std() / len(differences) ** 0.5
+    return bool(differences.mean() > 2 * error)
+
+
+def _passed(before: float, now: float, times: int) -> bool:
+    """Whether a whole multiple of 1/times lies in (before, now]."""
+    return math.floor(now * times) > math.floor(before * times)

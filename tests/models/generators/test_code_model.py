@@ -8,11 +8,12 @@ from models.encoding.column import UNKNOWN, IntArray, Part
 from models.generators import drawing
 from models.generators.code_model import CodeModel
 from models.generators.drawing import CodeDrawing
-from models.generators.sizes import Sizes, choose_sizes
+from models.generators.packing import HIDDEN, PackedRows
+from models.generators.sizes import Sizes
 
 SIZES = Sizes(width=32, blocks=1, epochs=12, batch_rows=256, learning_rate=5e-3, dropout=0.0)
 PARTS = (Part(3), Part(3), Part(4, parent=0, applies_from=1, nested=True))
-ROWS = 4000
+ROWS = 12_000
 # P(second | first): strong enough that independence would be seen.
 SECOND = np.array([[0.8, 0.1, 0.1], [0.1, 0.6, 0.3], [0.05, 0.05, 0.9]])
 
@@ -25,10 +26,16 @@ def rows_of(count: int, seed: int) -> IntArray:
     return np.stack([first, second, np.where(first >= 1, detail, UNKNOWN)], 1)
 
 
+def packed(model: CodeModel, codes: IntArray) -> PackedRows:
+    network_codes = model.layout.to_network(codes)
+    hidden = model.layout.hidden(network_codes)
+    return PackedRows(network_codes.masked_fill(hidden, HIDDEN).short(), torch.arange(0, 200))
+
+
 @pytest.fixture(scope="module")
 def model() -> CodeModel:
     made = CodeModel.untrained(PARTS, SIZES, seed=1)
-    made.fit(rows_of(ROWS, 1), seed=1)
+    made.fit(packed(made, rows_of(ROWS, 1)), seed=1)
     return made
 
 
@@ -97,11 +104,3 @@ def test_weights_come_back(model: CodeModel) -> None:
     blank = np.full((200, 3), UNKNOWN)
     first, again = (one.complete(blank, np.random.default_rng(2)) for one in (model, other))
     np.testing.assert_array_equal(first, again)
-
-
-def test_sizes_follow_the_number_of_rows() -> None:
-    chosen = [choose_sizes(rows) for rows in (1, 100, 5_000, 50_000, 500_000, 10**8)]
-    epochs = [sizes.epochs for sizes in chosen]
-    assert epochs == sorted(epochs, reverse=True)
-    assert epochs[-1] >= 1
-    assert chosen[0].dropout >= chosen[-1].dropout
