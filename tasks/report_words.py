@@ -47,6 +47,10 @@ _STOP_COPYING = (
     "Don't publish by drawing again until it passes: that is itself a leak. Train for fewer "
     "steps or with a smaller model, on more rows, and judge it on a new holdout."
 )
+_MAKE_KEYS = (
+    "Choose a generator that issues keys, or give the key a pattern with room for as many rows as "
+    "are made."
+)
 _HOLD_OUT_MORE = (
     "Hold out more rows, or gather more data. A higher leak_share in the contract accepts a "
     "coarser look."
@@ -95,6 +99,30 @@ MEASURES: dict[str, Measure] = {
         "Missingness error",
         "How far the patterns of which cells are missing together are from the training rows.",
         "lower", 0,
+    ),
+    "alpha_precision": Measure(
+        "Alpha-precision",
+        "Whether synthetic rows lie as close to the middle of the real rows, and as far from it, "
+        "as real rows do: low where they are unreal or all too typical.",
+        "higher", 0, 1,
+    ),
+    "beta_recall": Measure(
+        "Beta-recall",
+        "Whether every kind of real row, the unusual ones too, has a synthetic row as near as a "
+        "fresh real one. About one half is what fresh real rows get.",
+        "higher", 0, 1,
+    ),
+    "primary_key_uniqueness": Measure(
+        "Primary key uniqueness", "Synthetic rows whose key is whole and theirs alone.",
+        "higher", 0, 100,
+        failing="Keys of synthetic rows repeat or are missing.",
+        remedy=_MAKE_KEYS,
+    ),
+    "foreign_key_coverage": Measure(
+        "Foreign key coverage", "Synthetic rows whose foreign key leads to a row that was made.",
+        "higher", 0, 100,
+        failing="Foreign keys of synthetic rows lead nowhere.",
+        remedy=_MAKE_KEYS,
     ),
     "detection_auc": Measure(
         "Detection AUC",

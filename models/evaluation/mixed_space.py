@@ -104,6 +104,11 @@ class MixedSpace:
                 found[rows] = np.where(better, place + start, found[rows])
         return Nearest(offset - best, found, offset[:, None] - parts)
 
+    def coordinates(self, rows: MixedRows) -> FloatArray:
+        """Rows as points (rows, coordinates) whose Euclidean distances are those of the space."""
+        directions = [vectors * np.sqrt(0.5) for vectors in self._directions(rows)]
+        return np.concatenate([rows.numbers, *directions], axis=1)
+
     def _embed_queries(self, rows: MixedRows) -> FloatArray:
         last = np.full((len(rows), 1), -1.0)
         return np.concatenate([2 * rows.numbers, *self._directions(rows), last], axis=1)

@@ -11,7 +11,9 @@ from models.evaluation.coded import CodedTable, code_table
 from models.evaluation.copies import evaluate_copies
 from models.evaluation.detection import evaluate_detection
 from models.evaluation.fidelity import evaluate_fidelity
+from models.evaluation.keys import evaluate_keys
 from models.evaluation.pictures import table_pictures
+from models.evaluation.support import evaluate_support
 from models.evaluation.utility import evaluate_utility
 
 STAGES = 4
@@ -54,7 +56,7 @@ def evaluate_release(
             seed + number,
         )
         found, picture = _evaluate_table(coded, tell)
-        findings += found
+        findings += (*found, *evaluate_keys(synthetic, table))
         tables.append(picture)
     return Evaluated(tuple(findings), {"tables": tables})
 
@@ -70,7 +72,8 @@ def _evaluate_table(
     tell()
     copies = evaluate_copies(coded)
     tell()
-    findings = (*fidelity.findings, *detection.findings, *utility, *copies)
+    support = evaluate_support(coded)
+    findings = (*fidelity.findings, *support, *detection.findings, *utility, *copies)
     return findings, table_pictures(fidelity, detection)
 
 

@@ -116,7 +116,7 @@ CASES: list[tuple[Callable[[Document], None], str, str]] = [
     (put(own_of(0), "role", "target"), "identifier_kind: 'key' on a column with the role", "never"),
     (put(own_of(3), "role", "target"), "several targets: ['rank', 'pay']", "Keep one"),
     (put(own_of(3), "ordered", True), "ordered: no categories are listed", "validValues"),
-    (put(own_of(3), "tolerance", 1.5), "tolerance: a tolerance on a column", "Only numbers"),
+    (put(own_of(1), "tolerance", 1.5), "tolerance: a tolerance on a column", "Only numbers"),
     (put(lambda f: own(f), "generatr", {}), "understudy.generatr: unknown key", "'generator'"),
     (put(lambda f: own(f), "holdout", {"share": 1.5}), "holdout.share: found 1.5", "less than 1"),
     (put(lambda f: own(f), "holdout", {"part": 0.1}), "holdout.part: unknown key", "share"),
