@@ -73,7 +73,7 @@ class _Run:
         self.optimizer = torch.optim.AdamW(
             self.weights,
             lr=plan.learning_rate,
-            betas=(0.9, 0.98),
+            betas=(plan.momentum, 0.98),
             weight_decay=plan.weight_decay,
             fused=True,
         )
