@@ -3,6 +3,7 @@
 import contextlib
 import secrets
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,15 +14,17 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from pydantic import Field
 
-from data_contracts.contract import Column, Table
-from data_contracts.errors import ContractError, ModelError
+from data_contracts.contract import Table
+from data_contracts.errors import ModelError
 from data_contracts.loading import load_contract
 from data_contracts.manifest import ArtifactRef
 from data_contracts.record import Record
-from data_contracts.schema import arrow_type, to_arrow
+from data_contracts.schema import to_arrow
 from tasks.fit import FittedModel
 from tasks.run import Run
 from tasks.storage import MANIFEST, Store, store_errors
+from tasks.threads import steady_threads
+from tasks.wishes import typed_wishes
 
 if TYPE_CHECKING:
     from models.base import Generator
@@ -29,6 +32,14 @@ if TYPE_CHECKING:
 PART_ROWS = 500_000
 CONTRACT = "contract.odcs.yaml"
 ROW_GROUP_ROWS = 131_072
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What rows are drawn under: given values and wishes, and how evenly."""
+
+    given: Mapping[str, Any] | None = None
+    temperature: float | None = None
 
 
 class SampledPart(Record):
@@ -45,15 +56,19 @@ def plan_parts(run: Run, model: FittedModel) -> list[SampledPart]:
     planned = []
     for table in run.contract.tables:
         total = run.contract.sampling.rows or model.rows[table.name]
-        planned += parts_of(table.name, total)
+        planned += parts_of(table, total)
     return planned
 
 
-def parts_of(table: str, total: int) -> list[SampledPart]:
-    """`total` rows of a table in parts that fit into memory."""
+def parts_of(table: Table, total: int) -> list[SampledPart]:
+    """`total` rows of a table in parts that fit into memory.
+
+    Columns that are unique together need all rows in one part: no part knows of the others.
+    """
+    size = max(total, 1) if table.unique_together else PART_ROWS
     return [
-        SampledPart(table=table, index=index, first_row=first, rows=min(PART_ROWS, total - first))
-        for index, first in enumerate(range(0, total, PART_ROWS))
+        SampledPart(table=table.name, index=index, first_row=first, rows=min(size, total - first))
+        for index, first in enumerate(range(0, total, size))
     ]
 
 
@@ -91,6 +106,7 @@ def open_generator(store: Store, model: str, table: Table) -> Iterator["Generato
     """The trained generator of one table of a stored model."""
     from models.registry import load_generator
 
+    steady_threads()
     with store.local_copy(model) as folder:
         contract = load_contract(folder / CONTRACT)
         yield load_generator(contract, folder / table.name)
@@ -101,11 +117,17 @@ def draw(
     table: Table,
     part: SampledPart,
     seed: int,
-    given: Mapping[str, Any] | None = None,
+    asked: "Asked | None" = None,
 ) -> pa.Table:
     """The rows of one part, in the contract's exact schema; the same arguments, the same rows."""
+    asked = asked or Asked()
+    more: dict[str, Any] = {} if asked.temperature is None else {"temperature": asked.temperature}
     data = generator.sample(
-        part.rows, given=given, seed=part_seed(seed, part.index), first_row=part.first_row
+        part.rows,
+        given=asked.given,
+        seed=part_seed(seed, part.index),
+        first_row=part.first_row,
+        **more,
     )
     return to_arrow(data.frame, table)
 
@@ -133,10 +155,12 @@ def find_model(store: Store, contract_id: str) -> str:
 
 
 class Draw(Record):
-    """What `understudy sample` was asked for; `given` holds values as they were typed."""
+    """What `understudy sample` was asked for; `given` and `shares` as they were typed."""
 
     rows: int
     given: dict[str, str] = Field(default_factory=dict)
+    shares: tuple[str, ...] = ()
+    temperature: float | None = None
     seed: int
 
 
@@ -184,62 +208,43 @@ def sample_unreleased(store: Store, model: str, wanted: Draw, output: Path) -> i
         names = ", ".join(table.name for table in contract.tables)
         raise ModelError(f"model {model}: {len(contract.tables)} tables ({names}); one is needed.")
     table = contract.tables[0]
-    given = typed_values(table, wanted.given) or None
+    asked = Asked(
+        given=typed_wishes(table, wanted.given, wanted.shares) or None,
+        temperature=wanted.temperature,
+    )
     draft = output.with_name(f".{output.name}.{secrets.token_hex(4)}.tmp")
     with store_errors(str(output)), open_generator(store, model, table) as generator:
+        _check_temperature(generator, wanted)
         output.parent.mkdir(parents=True, exist_ok=True)
         try:
-            _write_parts(generator, table, wanted, given, (draft, metadata))
+            _write_parts((generator, table), wanted, asked, (draft, metadata))
             draft.replace(output)
         finally:
             draft.unlink(missing_ok=True)
     return wanted.rows
 
 
+def _check_temperature(generator: "Generator", wanted: Draw) -> None:
+    from models.registry import REGISTRY
+
+    name = getattr(generator, "name", "")
+    if wanted.temperature is not None and "temperature" not in REGISTRY[name].supports:
+        raise ModelError(f"--temperature: generator {name!r} has none. Use any_order.")
+
+
 def _write_parts(
-    generator: "Generator",
-    table: Table,
+    source: tuple["Generator", Table],
     wanted: Draw,
-    given: Mapping[str, Any] | None,
+    asked: "Asked",
     target: tuple[Path, dict[str, str]],
 ) -> None:
-    path, metadata = target
+    (generator, table), (path, metadata) = source, target
     with contextlib.ExitStack() as stack:
         writer: pq.ParquetWriter | None = None
-        for part in parts_of(table.name, wanted.rows):
-            rows = with_metadata(draw(generator, table, part, wanted.seed, given), metadata)
+        for part in parts_of(table, wanted.rows):
+            rows = with_metadata(draw(generator, table, part, wanted.seed, asked), metadata)
             if writer is None:
                 writer = stack.enter_context(
                     pq.ParquetWriter(path, rows.schema, compression="zstd")
                 )
             writer.write_table(rows, row_group_size=ROW_GROUP_ROWS)
-
-
-def typed_values(table: Table, given: Mapping[str, str]) -> dict[str, Any]:
-    """Values as people type them, in their columns' types; an empty text is a missing value.
-
-    Raises ContractError for a column that the table lacks or a text that its type cannot read.
-    """
-    typed = {}
-    for name, text in given.items():
-        if name not in table.column_names:
-            known = ", ".join(table.column_names)
-            raise ContractError(
-                f"--given {name}: table {table.name!r} has no such column: {known}."
-            )
-        column = table.column(name)
-        try:
-            typed[name] = _typed_value(column, text) if text else None
-        except (ValueError, ArithmeticError) as error:
-            raise ContractError(
-                f"--given {name}={text}: not a value of type {column.physical_type}. Booleans are "
-                "true or false, dates and times ISO 8601."
-            ) from error
-    return typed
-
-
-def _typed_value(column: Column, text: str) -> Any:
-    if column.logical_type == "string":
-        return text
-    # Arrow's casts read booleans, numbers, decimals, dates and times; ArrowInvalid is a ValueError.
-    return pa.array([text]).cast(arrow_type(column.physical_type))[0].as_py()

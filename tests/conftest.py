@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+import tasks  # noqa: F401  (sets how OpenMP's threads wait, before torch is loaded)
+
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = Path(sys.executable).parent
 _SECONDS_TO_START = 120

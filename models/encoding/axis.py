@@ -127,9 +127,13 @@ class Axis:
         """As `decode`, each position within its row's bounds `(rows,)`, inclusive.
 
         Positions outside are drawn again a few times, the last ones moved to the nearer bound:
-        codes whose span lies outside cannot be kept. Nothing leaves the axis's own ends.
+        codes whose span lies outside cannot be kept. Nothing leaves the axis's own ends, but for
+        positions that their bounds leave no choice: others have decided them.
         """
-        low, high = (np.clip(bound, self.low, self.high) for bound in bounds)
+        alone = bounds[0] == bounds[1]
+        low, high = (
+            np.where(alone, bound, np.clip(bound, self.low, self.high)) for bound in bounds
+        )
         positions = self.decode(codes, random)
         for _ in range(REDRAWS):
             outside = np.flatnonzero((positions < low) | (positions > high))

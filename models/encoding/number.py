@@ -19,6 +19,7 @@ from models.encoding.column import (
 )
 from models.encoding.exact_values import ExactValues, Numbers
 from models.encoding.lattice import Lattice
+from models.encoding.measure import Measure
 
 _MIDDLE = np.uint64(2**63)
 SAFE = 2.0**50
@@ -67,6 +68,30 @@ class NumberCodec:
     def decode(self, codes: IntArray, random: np.random.Generator) -> pd.Series:
         """Values (rows,) of the codes (rows, parts), in the dtype that was learned."""
         return self._series(self.axis_.decode(codes, random))
+
+    def decode_between(
+        self, codes: IntArray, bounds: tuple[FloatArray, FloatArray], random: np.random.Generator
+    ) -> pd.Series:
+        """As `decode`, each value within its row's bounds `(rows,)` as far as the axis goes."""
+        places = self.measure().positions(*bounds)
+        return self._series(self.axis_.decode_between(codes, places, random))
+
+    def measure(self) -> Measure:
+        """Where the positions lie among the numbers."""
+        if not self.lattice_.whole:
+            return Measure("number", self.axis_)
+        parts = 10.0**self.lattice_.decimals
+        return Measure(
+            "number", self.axis_, self.lattice_.step / parts, self.lattice_.origin / parts
+        )
+
+    def log_detail(self, values: pd.Series) -> FloatArray:
+        """The log density of values `(rows,)` given their codes; on a lattice the probability."""
+        return self.axis_.log_detail(self._positions(values))
+
+    def numbers(self, values: pd.Series) -> FloatArray:
+        """The values as floats, NaN where missing."""
+        return _floats(values)
 
     def outside(self, values: pd.Series) -> BoolArray:
         """Values beyond the contract's range, or missing ones where none was missing."""

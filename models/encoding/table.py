@@ -1,6 +1,6 @@
 """A whole table as one array of small integer codes, and back."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
@@ -16,16 +16,20 @@ from data_contracts.schema import column_type, to_series
 from models.base import Given
 from models.encoding.category import CategoryCodec, dtype_of
 from models.encoding.column import (
+    THRESHOLD,
     UNKNOWN,
     ColumnCodec,
+    FloatArray,
     IntArray,
     Part,
     State,
     prefixed,
+    unit_counts,
     unprefixed,
 )
 from models.encoding.fixed import FixedCodec
 from models.encoding.identifier import IdentifierCodec
+from models.encoding.measure import Measure
 from models.encoding.number import NumberCodec
 from models.encoding.temporal import TemporalCodec
 
@@ -39,6 +43,10 @@ _CODECS: dict[str, type[Any]] = {
 }
 
 
+Decoder = Callable[[IntArray, np.random.Generator], pd.Series]
+"""From a column's codes (rows, parts) to its values."""
+
+
 class TableCodec:
     """The codecs of a table's columns, side by side.
 
@@ -50,6 +58,7 @@ class TableCodec:
     parts_: tuple[Part, ...]
     columns_: dict[str, range]
     issued_: tuple[str, ...]
+    combinations_: dict[tuple[str, ...], IntArray]
 
     def fit(self, frame: pd.DataFrame, table: Table, units: IntArray | None = None) -> Self:
         """Learns every column of `frame`; `units` (rows,) says whose each row is."""
@@ -62,7 +71,35 @@ class TableCodec:
                 for column in table.columns
             },
         )
+        self.combinations_ = {}
+        for names in table.fixed_combinations:
+            modelled = tuple(name for name in names if self.columns_[name])
+            tuples = self._seen_together(frame, modelled, units)
+            if len(modelled) > 1 and len(tuples):
+                self.combinations_[modelled] = tuples
         return self
+
+    def _seen_together(
+        self, frame: pd.DataFrame, names: tuple[str, ...], units: IntArray | None
+    ) -> IntArray:
+        """The first codes `(combinations, columns)` that enough units hold together."""
+        for name in names:
+            if not self.lists(name, list(frame[name].dropna().unique())):
+                raise ModelError(
+                    f"fixed combination {', '.join(names)}: {name} has too many different values "
+                    "to go by. List its values as categories, or leave the column out."
+                )
+        codes = self.first_of(frame, names)
+        rows = np.flatnonzero((codes != UNKNOWN).all(1))
+        tuples, index = np.unique(codes[rows], axis=0, return_inverse=True)
+        owners = None if units is None else units[rows]
+        held = unit_counts(index.ravel().astype(np.int64), len(tuples), owners)
+        return tuples[held >= THRESHOLD].astype(np.int64)
+
+    def first_of(self, frame: pd.DataFrame, names: Sequence[str]) -> IntArray:
+        """The first code of each of these columns, `(rows, columns)`."""
+        firsts = [self.codecs_[name].encode(frame[name])[:, 0] for name in names]
+        return np.stack(firsts, 1) if firsts else np.empty((len(frame), 0), dtype=np.int64)
 
     def encode(self, frame: pd.DataFrame) -> IntArray:
         """Codes (rows, parts) of the table's rows; UNKNOWN where protected or not applicable."""
@@ -73,13 +110,22 @@ class TableCodec:
         return codes
 
     def decode(
-        self, codes: IntArray, random: np.random.Generator, first_row: int = 0
+        self,
+        codes: IntArray,
+        random: np.random.Generator,
+        first_row: int = 0,
+        decoders: Mapping[str, Decoder] | None = None,
     ) -> pd.DataFrame:
-        """Rows in the table's columns, order and dtypes; `first_row` numbers issued identifiers."""
+        """Rows in the table's columns, order and dtypes; `first_row` numbers issued identifiers.
+
+        `decoders` take the place of the codecs of some columns.
+        """
         columns = {}
         for name, codec in self.codecs_.items():
             place = self.columns_[name]
-            if isinstance(codec, IdentifierCodec):
+            if decoders is not None and name in decoders:
+                columns[name] = decoders[name](codes[:, place.start : place.stop], random)
+            elif isinstance(codec, IdentifierCodec):
                 columns[name] = codec.issue(first_row, len(codes), random)
             else:
                 columns[name] = codec.decode(codes[:, place.start : place.stop], random)
@@ -102,10 +148,95 @@ class TableCodec:
             codes[:, place.start : place.stop] = codec.encode(values)
         return codes
 
+    def given_values(self, given: Given, rows: int) -> dict[str, pd.Series]:
+        """Given columns in their exact types, `(rows,)` each."""
+        return dict(self._given_columns(given, rows))
+
     def apply_given(self, frame: pd.DataFrame, given: Given, rows: int) -> pd.DataFrame:
         """The rows with the given values themselves in place of those drawn for their codes."""
-        exact = dict(self._given_columns(given, rows))
+        exact = self.given_values(given, rows)
         return frame.assign(**{name: _as_dtype(exact[name], frame[name].dtype) for name in exact})
+
+    def log_detail(self, frame: pd.DataFrame, names: Sequence[str]) -> FloatArray:
+        """The log density of these columns given their codes, `(rows,)`; -inf for what cannot be.
+
+        Of numbers that may lie anywhere it is a density, of everything else a probability.
+        """
+        logs = np.zeros(len(frame))
+        for name in names:
+            codec = self.codecs_[name]
+            if isinstance(codec, NumberCodec | TemporalCodec):
+                logs += codec.log_detail(frame[name])
+            if not self.may_miss(name) and not isinstance(codec, IdentifierCodec | FixedCodec):
+                logs[frame[name].isna().to_numpy(dtype=bool)] = -np.inf
+            if isinstance(codec, FixedCodec):
+                logs[codec.outside(frame[name])] = -np.inf
+        return logs
+
+    def measures(self) -> dict[str, Measure]:
+        """The columns that lie on a line, and how."""
+        return {
+            name: codec.measure()
+            for name, codec in self.codecs_.items()
+            if isinstance(codec, NumberCodec | TemporalCodec)
+        }
+
+    def numbers(self, name: str, values: pd.Series) -> FloatArray:
+        """The values of a column that lies on a line as numbers `(rows,)`, NaN where missing."""
+        numbers: FloatArray = self._on_line(name).numbers(values)
+        return numbers
+
+    def number(self, name: str, value: Any) -> float:
+        """One value of such a column as a number; ModelError when it is not of its type."""
+        return float(self.numbers(name, self._one(name, value))[0])
+
+    def decode_between(
+        self,
+        name: str,
+        codes: IntArray,
+        bounds: tuple[FloatArray, FloatArray],
+        random: np.random.Generator,
+    ) -> pd.Series:
+        """The values of such a column's codes, each within its row's bounds where it can be."""
+        values: pd.Series[Any] = self._on_line(name).decode_between(codes, bounds, random)
+        return values
+
+    def first_codes(self, name: str, values: Sequence[Any]) -> IntArray:
+        """The first code of each value of a column; ModelError where one cannot be given."""
+        codec = self.codecs_[name]
+        typed = pd.concat([self._one(name, value) for value in values], ignore_index=True)
+        if not codec.parts_ or bool(codec.outside(typed).any()):
+            raise ModelError(f"given {name}: it can be {codec.domain}.")
+        return codec.encode(typed)[:, 0]
+
+    def lists(self, name: str, values: Sequence[Any]) -> bool:
+        """Whether the first code tells each of these values from all others."""
+        codec = self.codecs_[name]
+        if not isinstance(codec, NumberCodec | TemporalCodec):
+            return True
+        alone = self.columns_[name]
+        if isinstance(codec, TemporalCodec) and len(alone) > len(codec.day_axis_.parts):
+            return False
+        axis = codec.axis_ if isinstance(codec, NumberCodec) else codec.day_axis_
+        return bool((self.first_codes(name, values) < axis.missing + len(axis.atoms)).all())
+
+    def may_miss(self, name: str) -> bool:
+        """Whether the first code of a column may say that the value is missing; it is then 0."""
+        codec = self.codecs_[name]
+        if isinstance(codec, CategoryCodec):
+            return codec.missing_
+        if isinstance(codec, NumberCodec):
+            return codec.axis_.missing
+        return isinstance(codec, TemporalCodec) and codec.day_axis_.missing
+
+    def _one(self, name: str, value: Any) -> pd.Series:
+        return _typed(self.table_.column(name), pd.Series([value], dtype=object))
+
+    def _on_line(self, name: str) -> NumberCodec | TemporalCodec:
+        codec = self.codecs_[name]
+        if not isinstance(codec, NumberCodec | TemporalCodec):
+            raise ModelError(f"{name}: has no order.")
+        return codec
 
     def state(self) -> State:
         """What `restore` needs."""
@@ -115,6 +246,9 @@ class TableCodec:
             state = codec.state()
             settings[str(number)] = {"kind": codec.kind, **state.settings}
             arrays |= prefixed(state.arrays, str(number))
+        settings["combinations"] = [list(names) for names in self.combinations_]
+        for number, tuples in enumerate(self.combinations_.values()):
+            arrays[f"combination/{number}"] = tuples
         return State(settings, arrays)
 
     @classmethod
@@ -128,6 +262,10 @@ class TableCodec:
             codecs[column.name] = kind.restore(column, dtype_of(column), stored)
         codec = cls()
         codec._arrange(table, codecs)
+        codec.combinations_ = {
+            tuple(names): state.arrays[f"combination/{number}"]
+            for number, names in enumerate(state.settings["combinations"])
+        }
         return codec
 
     def _arrange(self, table: Table, codecs: Mapping[str, ColumnCodec]) -> None:

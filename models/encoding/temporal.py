@@ -10,11 +10,21 @@ import pyarrow as pa
 from data_contracts.checks import own_bound
 from data_contracts.contract import Column
 from models.encoding.axis import Axis
-from models.encoding.calendar import Grain, choose_grain, to_days, to_positions, weekdays_of
+from models.encoding.calendar import (
+    MONDAY,
+    Grain,
+    choose_grain,
+    month_starts,
+    months_of,
+    to_days,
+    to_positions,
+    weekdays_of,
+)
 from models.encoding.column import (
     THRESHOLD,
     UNKNOWN,
     BoolArray,
+    FloatArray,
     IntArray,
     Part,
     State,
@@ -24,6 +34,7 @@ from models.encoding.column import (
     unprefixed,
 )
 from models.encoding.lattice import Lattice
+from models.encoding.measure import Measure
 
 _DAY = {"D": 1, "s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
 
@@ -87,8 +98,50 @@ class TemporalCodec:
 
     def decode(self, codes: IntArray, random: np.random.Generator) -> pd.Series:
         """Values (rows,) of the codes (rows, parts), in the dtype that was learned."""
+        positions = self.day_axis_.decode(codes[:, : len(self.day_axis_.parts)], random)
+        return self._values(codes, positions, random)
+
+    def decode_between(
+        self, codes: IntArray, bounds: tuple[FloatArray, FloatArray], random: np.random.Generator
+    ) -> pd.Series:
+        """As `decode`, each day within its row's bounds `(rows,)` in days, where it can be."""
+        axis = self.day_axis_
+        places = self.measure().positions(*bounds)
+        positions = axis.decode_between(codes[:, : len(axis.parts)], places, random)
+        return self._values(codes, positions, random)
+
+    def measure(self) -> Measure:
+        """Where the positions lie among the days, or the months where each is the first of one."""
+        clock = 0.0 if self.clock_axis_ is None else 1.0
+        if self.grain_ == "day":
+            return Measure("day", self.day_axis_, spread=clock)
+        if self.grain_ == "week":
+            return Measure("day", self.day_axis_, scale=7.0, offset=-MONDAY, spread=6.0 + clock)
+        return Measure("month", self.day_axis_, spread=clock)
+
+    def log_detail(self, values: pd.Series) -> FloatArray:
+        """The log probability of values `(rows,)` given their codes."""
+        ticks, known = _wall_ticks(values)
+        days, rest = np.divmod(ticks, _DAY[_unit(self.dtype_)])
+        logs = np.zeros(len(values))
+        logs[known] = self.day_axis_.log_detail(to_positions(days, self.grain_))
+        if self.clock_axis_ is not None:
+            clock = self.clock_.positions(rest.astype(np.float64))
+            logs[known] += self.clock_axis_.log_detail(clock)
+        return logs
+
+    def numbers(self, values: pd.Series) -> FloatArray:
+        """The values in the unit of `measure` by the clock on the wall, NaN where missing."""
+        ticks, known = _wall_ticks(values)
+        days = ticks / _DAY[_unit(self.dtype_)]
+        numbers = np.full(len(values), np.nan)
+        numbers[known] = _in_months(days) if self.grain_ == "month" else days
+        return numbers
+
+    def _values(
+        self, codes: IntArray, positions: FloatArray, random: np.random.Generator
+    ) -> pd.Series:
         place = len(self.day_axis_.parts)
-        positions = self.day_axis_.decode(codes[:, :place], random)
         missing = np.isnan(positions)
         weekdays = codes[:, place] if self.grain_ == "week" else None
         days = to_days(np.where(missing, 0, positions), self.grain_, weekdays)
@@ -174,6 +227,14 @@ class TemporalCodec:
         if self.column.maximum is not None:
             ticks = ticks.clip(max=own_bound(self.column, self.column.maximum, upwards=False))
         return _from_ticks(ticks, missing, self.dtype_)
+
+
+def _in_months(days: FloatArray) -> FloatArray:
+    """Days since 1970 as months since 1970, the last one as a fraction."""
+    months = months_of(np.floor(days).astype(np.int64))
+    starts, ends = month_starts(months), month_starts(months + 1)
+    fraction: FloatArray = (days - starts) / (ends - starts)
+    return months + fraction
 
 
 def _shared(days: IntArray, owners: IntArray | None, threshold: int) -> float:

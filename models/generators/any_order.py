@@ -1,8 +1,12 @@
 """Any-order autoregression over hierarchical codes: the default generator of tables."""
 
+import math
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Self
 
+import numpy as np
 from pydantic import Field
 
 from data_contracts.contract import Contract
@@ -13,6 +17,7 @@ from models.base import Given, ProgressCallback
 from models.encoding.table import TableCodec
 from models.generators.batches import Request, only_table, sample_frame, unit_ids
 from models.generators.code_model import CodeModel
+from models.generators.imputing import Imputer
 from models.generators.packing import pack_rows
 from models.generators.sizes import Sizes, choose_sizes
 from models.generators.stored import StoredModel, read_model, write_model
@@ -73,13 +78,58 @@ class AnyOrderGenerator:
         return self
 
     def sample(
-        self, n: int, *, given: Given | None = None, seed: int, first_row: int = 0
+        self,
+        n: int,
+        *,
+        given: Given | None = None,
+        seed: int,
+        first_row: int = 0,
+        temperature: float = 1.0,
     ) -> Dataset:
-        """Exactly `n` rows; ModelError before `fit`, or for what cannot be given."""
+        """Exactly `n` rows; ModelError before `fit`, or for what cannot be given.
+
+        `given` may name a Range, OneOf or Shares beside single values. A temperature below 1 makes
+        likely values likelier, one above 1 evens them out.
+        """
         self._check_fitted("sample")
+        if not 0 < temperature < math.inf:
+            raise ModelError(f"temperature {temperature:g}: must be more than 0.")
         request = Request(n, given, seed, first_row)
-        frame = sample_frame(self.codec_, self.table_, request, self.model_.complete)
+        frame = sample_frame(
+            self.codec_,
+            self.table_,
+            request,
+            partial(self.model_.complete, temperature=temperature),
+            partial(self.model_.complete_guided, temperature=temperature),
+        )
         return Dataset(self.contract_, {self.table_.name: frame})
+
+    def impute(self, data: Dataset, *, seed: int, point: bool = False) -> Dataset:
+        """The rows of `data` with their missing cells filled in, given all known cells of the row.
+
+        One draw from the learned conditional distribution: other seeds give other draws. As a
+        `point`, the middle of 21 draws, or the commonest of them where values have no order.
+        Identifiers stay as they are. ModelError before `fit`.
+        """
+        self._check_fitted("impute")
+        imputer = Imputer(self.codec_, self.table_, self.model_.complete_guided)
+        fill = imputer.point if point else imputer.draw
+        return Dataset(self.contract_, {self.table_.name: fill(data.frame, seed)})
+
+    def log_density(self, data: Dataset, *, columns: Sequence[str] | None = None) -> np.ndarray:
+        """The log density of each row of `data` in nats, `(rows,)`; of `columns` only, if named.
+
+        A product of a density for each number that may lie anywhere and of a probability for
+        everything else. Minus infinity where a value is never drawn: protected, or out of range.
+        Identifiers count for nothing. ModelError before `fit` or for an unknown column.
+        """
+        self._check_fitted("log_density")
+        names = list(self.table_.column_names) if columns is None else list(columns)
+        if unknown := [name for name in names if name not in self.codec_.columns_]:
+            raise ModelError(f"log_density: no column {', '.join(unknown)}.")
+        parts = [part for name in names for part in self.codec_.columns_[name]]
+        logs = self.model_.log_probabilities(self.codec_.encode(data.frame), parts)
+        return logs + self.codec_.log_detail(data.frame, names)
 
     def save(self, folder: Path) -> None:
         """Writes the fitted model into `folder`; ModelError before `fit`."""

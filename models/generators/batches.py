@@ -10,15 +10,20 @@ from data_contracts.contract import Table
 from data_contracts.dataset import Dataset
 from data_contracts.errors import ModelError
 from models.base import Given
-from models.encoding.column import UNKNOWN, IntArray
+from models.conditions import Wish
+from models.encoding.column import UNKNOWN, BoolArray, IntArray
 from models.encoding.table import TableCodec
-from models.generators.kept_rules import keep_rules
+from models.generators.guide import Guide
+from models.generators.kept_rules import Kept, keep_rules
 
 MOST_CODES = 2**24
 """Codes held at once while sampling; 128 MiB of int64."""
 
 Complete = Callable[[IntArray, np.random.Generator], IntArray]
 """Fills the unknown codes (UNKNOWN) of rows `(rows, parts)` and leaves the known ones."""
+
+Guided = Callable[[IntArray, np.random.Generator, Guide], IntArray]
+"""As `Complete`, keeping to a guide."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +60,19 @@ def unit_ids(table: Table, frame: pd.DataFrame) -> IntArray | None:
 
 
 def sample_frame(
-    codec: TableCodec, table: Table, request: Request, complete: Complete
+    codec: TableCodec,
+    table: Table,
+    request: Request,
+    complete: Complete,
+    guided: Guided | None = None,
 ) -> pd.DataFrame:
-    """Exactly the rows asked for, drawn by `complete` and decoded, batch after batch."""
-    _check(table, request)
+    """Exactly the rows asked for, drawn and decoded batch after batch.
+
+    With `guided`, wishes can be kept, and rules between columns are kept while drawing; without it,
+    wishes are refused, and rows that break a rule are drawn again.
+    """
+    _check(table, request, wishes=guided is not None)
+    maker = _Maker(codec, table, complete, guided)
     size = max(1, MOST_CODES // max(1, len(codec.parts_)))
     starts = range(0, max(request.rows, 1), size)
     seeds = np.random.SeedSequence(request.seed).spawn(len(starts))
@@ -66,37 +80,81 @@ def sample_frame(
     for start, seed in zip(starts, seeds, strict=True):
         rows = min(size, request.rows - start)
         given = _slice(request.given, start, start + rows)
-        batch = _Batch(codec, complete, given, np.random.default_rng(seed))
+        batch = _Batch(maker, rows, given, np.random.default_rng(seed))
         frame = batch.draw(np.arange(rows), request.first_row + start)
         names = frozenset() if given is None else frozenset(map(str, given.keys()))
-        frames.append(keep_rules(frame, table, names, batch.redraw))
+        frames.append(keep_rules(frame, Kept(table, codec, names, batch.outside), batch.redraw))
     return frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
 
 
 @dataclass(frozen=True)
-class _Batch:
-    """Rows that are drawn together, and what is given of each of them."""
+class _Maker:
+    """Whose rows are made, and how."""
 
     codec: TableCodec
+    table: Table
     complete: Complete
-    given: Given | None
-    random: np.random.Generator
+    guided: Guided | None
+
+
+class _Batch:
+    """Rows that are drawn together, and what is asked of each of them."""
+
+    def __init__(
+        self, maker: _Maker, rows: int, given: Given | None, random: np.random.Generator
+    ) -> None:
+        self.maker, self.random = maker, random
+        self.given, wishes = _exact(given), _wishes(given)
+        self.guide: Guide | None = None
+        if maker.guided is not None:
+            self.guide = Guide(maker.codec, maker.table, rows)
+            self.guide.wish(wishes, random)
 
     def draw(self, rows: IntArray, first_row: int) -> pd.DataFrame:
         """The rows at these positions of the batch, whose identifiers count from `first_row`."""
-        count, given = len(rows), self.given
+        count, given, codec = len(rows), self.given, self.maker.codec
         if isinstance(given, pd.DataFrame):
             given = given.iloc[rows].reset_index(drop=True)
         if given is None:
-            codes = np.full((count, len(self.codec.parts_)), UNKNOWN, dtype=np.int64)
+            codes = np.full((count, len(codec.parts_)), UNKNOWN, dtype=np.int64)
         else:
-            codes = self.codec.encode_given(given, count)
-        frame = self.codec.decode(self.complete(codes, self.random), self.random, first_row)
-        return frame if given is None else self.codec.apply_given(frame, given, count)
+            codes = codec.encode_given(given, count)
+        frame = self._decoded(codes, rows, given, first_row)
+        return frame if given is None else codec.apply_given(frame, given, count)
+
+    def _decoded(
+        self, codes: IntArray, rows: IntArray, given: Given | None, first_row: int
+    ) -> pd.DataFrame:
+        codec, random = self.maker.codec, self.random
+        if self.maker.guided is None or self.guide is None or self.guide.idle:
+            return codec.decode(self.maker.complete(codes, random), random, first_row)
+        guide = self.guide.on(rows)
+        if given is not None:
+            guide.fix(codec.given_values(given, len(rows)), {})
+        drawn = self.maker.guided(codes, random, guide)
+        return codec.decode(drawn, random, first_row, guide.decoders())
 
     def redraw(self, rows: IntArray) -> pd.DataFrame:
         """Rows at these positions once more, without identifiers: those stay as issued."""
-        return self.draw(rows, 0).drop(columns=list(self.codec.issued_))
+        return self.draw(rows, 0).drop(columns=list(self.maker.codec.issued_))
+
+    def outside(self, frame: pd.DataFrame) -> BoolArray:
+        """Which rows of the batch do not keep what was wished."""
+        if self.guide is None:
+            return np.zeros(len(frame), dtype=np.bool_)
+        return self.guide.outside(frame)
+
+
+def _exact(given: Given | None) -> Given | None:
+    if given is None or isinstance(given, pd.DataFrame):
+        return given
+    return {name: value for name, value in given.items() if not isinstance(value, Wish)} or None
+
+
+def _wishes(given: Given | None) -> dict[str, Wish]:
+    if given is None or isinstance(given, pd.DataFrame):
+        return {}
+    return {name: value for name, value in given.items() if isinstance(value, Wish)}
 
 
 def _slice(given: Given | None, start: int, stop: int) -> Given | None:
@@ -105,7 +163,7 @@ def _slice(given: Given | None, start: int, stop: int) -> Given | None:
     return given.iloc[start:stop] if isinstance(given, pd.DataFrame) else given
 
 
-def _check(table: Table, request: Request) -> None:
+def _check(table: Table, request: Request, *, wishes: bool) -> None:
     if request.rows < 0:
         raise ModelError(f"table {table.name!r}: {request.rows} rows asked for. Ask for 0 or more.")
     if request.given is None:
@@ -115,6 +173,11 @@ def _check(table: Table, request: Request) -> None:
         raise ModelError(
             f"table {table.name!r}: given {', '.join(unknown)}, which it does not have. Its "
             f"columns: {', '.join(table.column_names)}."
+        )
+    if not wishes and _wishes(request.given):
+        raise ModelError(
+            f"table {table.name!r}: this generator can't be given ranges, choices or shares. Give "
+            "single values, or choose any_order."
         )
     if isinstance(request.given, pd.DataFrame) and len(request.given) != request.rows:
         raise ModelError(

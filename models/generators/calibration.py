@@ -1,10 +1,10 @@
-"""Calibration of a trained code network: what it draws has the marginals that it was shown."""
+"""Calibration of a trained code network: whole rows have the marginals that it was shown."""
 
 import torch
 from torch import Tensor
 
 from models.generators.code_layout import CodeLayout
-from models.generators.drawing import CodeDrawing, Question
+from models.generators.drawing import CodeDrawing, Question, Shifts
 from models.nets.code_network import CodeNetwork
 
 ROWS = 20_000
@@ -18,26 +18,29 @@ LARGEST = 1.0
 
 def calibrate(
     network: CodeNetwork, layout: CodeLayout, codes: Tensor, random: torch.Generator
-) -> None:
-    """Corrects the biases of the heads by one run of drawing, code after code.
+) -> Shifts:
+    """What to add to each code's log probabilities as whole rows are drawn, from one such run.
 
     Each code's mean distribution over the rows drawn so far is compared with its shares in the
-    training rows `codes` `(rows, codes)`, a nested code's under each value of its parent, and its
-    biases are moved until the two agree (iterative proportional fitting, Deming and Stephan 1940,
-    of one margin). Small errors of early codes would otherwise add up in the late ones. Only the
-    marginals of the training rows are used, which the network was started at anyway.
+    training rows `codes` `(rows, codes)`, a nested code's under each value of its parent, and
+    moved until the two agree (iterative proportional fitting, Deming and Stephan 1940, of one
+    margin). Small errors of early codes would otherwise add up in the late ones. Only the
+    marginals of the training rows are used, which the network was started at anyway. What is
+    right on the way of whole rows is wrong where values are given: the shifts are for the former.
     """
     drawing = _Correcting(network, layout, codes)
     rows = min(len(codes), ROWS, drawing.batch_rows)
     drawing.complete(torch.full((rows, len(layout.shapes)), -1), random)
+    return drawing.found
 
 
 class _Correcting(CodeDrawing):
-    """Draws rows and corrects each code's biases just before it is drawn."""
+    """Draws rows and finds each code's shift just before it is drawn."""
 
     def __init__(self, network: CodeNetwork, layout: CodeLayout, codes: Tensor) -> None:
         super().__init__(network, layout)
         self.codes = codes
+        self.found: Shifts = {}
 
     def logits(self, question: Question) -> Tensor:
         logits = super().logits(question)
@@ -45,9 +48,8 @@ class _Correcting(CodeDrawing):
         parents = question.parents if shape.nested and question.parents is not None else None
         where = torch.zeros(len(logits), dtype=torch.long) if parents is None else parents
         wanted = self.layout.counts(self.codes, code).double()
-        shift = _shift(logits, question.rows, where, wanted)
-        self.network.heads.biases(code).add_(shift if shape.nested else shift[0])
-        return logits + shift[where]
+        self.found[code] = _shift(logits, question.rows, where, wanted)
+        return logits + self.found[code][where]
 
 
 def _shift(logits: Tensor, rows: Tensor, where: Tensor, counts: Tensor) -> Tensor:

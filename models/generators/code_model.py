@@ -10,10 +10,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from models.encoding.column import IntArray, Part
+from models.encoding.column import FloatArray, IntArray, Part
 from models.generators.calibration import calibrate
 from models.generators.code_layout import CodeLayout
-from models.generators.drawing import CodeDrawing, drawing_order
+from models.generators.density import log_probabilities
+from models.generators.drawing import CodeDrawing, Shifts, drawing_order
+from models.generators.guide import Guide
 from models.generators.orders import Codes, Orders
 from models.generators.packing import PackedRows, unpacked
 from models.generators.sizes import Sizes
@@ -35,6 +37,9 @@ SMOOTHING = 1.0
 DETAIL_SMOOTHING = 100.0
 """The same for the cells inside a bin, of which a row tells little and a network much by heart."""
 
+SHIFT = "shift."
+"""What the names of the stored shifts start with."""
+
 Arrays = dict[str, npt.NDArray[Any]]
 
 
@@ -55,6 +60,7 @@ class CodeModel:
         usual[order] = torch.arange(len(order), dtype=torch.float32)
         self.orders = Orders(self.layout.shapes, usual)
         self.smoothing = self._line_smoothing()
+        self.shifts: Shifts = {}
 
     @classmethod
     def untrained(cls, parts: Sequence[Part], sizes: Sizes, *, seed: int = 0) -> Self:
@@ -69,6 +75,8 @@ class CodeModel:
                 hidden=sizes.width,
                 dropout=sizes.dropout,
             )
+            for code, line in layout.lines():
+                network.start_on_line(code, line)
         return cls(layout, network.eval(), sizes)
 
     def fit(
@@ -96,7 +104,7 @@ class CodeModel:
         )
         record = train(self.network, objective, plan, seed=seed, company=company)
         random = torch.Generator().manual_seed(seed)
-        calibrate(self.network, self.layout, rows.codes, random)
+        self.shifts = calibrate(self.network, self.layout, rows.codes, random)
         return record
 
     def _watched(self, rows: PackedRows) -> Watched | None:
@@ -125,12 +133,35 @@ class CodeModel:
         weights = task.wanted / task.wanted.sum().clamp_min(1)
         return self.network.loss(torch.where(task.observed, codes, -1), codes, weights)
 
-    def complete(self, codes: IntArray, random: np.random.Generator) -> IntArray:
+    def complete(
+        self, codes: IntArray, random: np.random.Generator, *, temperature: float = 1.0
+    ) -> IntArray:
         """The codes with every unknown one that applies drawn, given the known ones."""
         torch_random = torch.Generator().manual_seed(int(random.integers(2**63)))
-        drawing = CodeDrawing(self.network, self.layout)
+        drawing = self._drawing(temperature)
         drawn = drawing.complete(self.layout.to_network(codes), torch_random)
         return self.layout.from_network(drawn)
+
+    def complete_guided(
+        self,
+        codes: IntArray,
+        random: np.random.Generator,
+        guide: Guide,
+        *,
+        temperature: float = 1.0,
+    ) -> IntArray:
+        """As `complete`, keeping to the guide."""
+        torch_random = torch.Generator().manual_seed(int(random.integers(2**63)))
+        drawing = self._drawing(temperature)
+        drawn = drawing.complete_guided(self.layout.to_network(codes), torch_random, guide)
+        return self.layout.from_network(drawn)
+
+    def _drawing(self, temperature: float) -> CodeDrawing:
+        return CodeDrawing(self.network, self.layout, shifts=self.shifts, temperature=temperature)
+
+    def log_probabilities(self, codes: IntArray, parts: Sequence[int]) -> FloatArray:
+        """The log probability of these parts of rows of codes, `(rows,)`, in nats."""
+        return log_probabilities(self.network, self.layout, self.layout.to_network(codes), parts)
 
     def _line_smoothing(self) -> LineSmoothing:
         """Smoothing of the heads along the lines of the codes."""
@@ -147,9 +178,16 @@ class CodeModel:
 
     def arrays(self) -> Arrays:
         """The weights by name."""
-        return {name: value.numpy() for name, value in self.network.state_dict().items()}
+        weights = {name: value.numpy() for name, value in self.network.state_dict().items()}
+        return weights | {f"{SHIFT}{code}": shift.numpy() for code, shift in self.shifts.items()}
 
     def restore(self, arrays: Arrays) -> Self:
         """Takes over stored weights."""
-        self.network.load_state_dict({name: torch.tensor(arrays[name]) for name in arrays})
+        tensors = {name: torch.tensor(arrays[name]) for name in arrays}
+        self.shifts = {
+            int(name.removeprefix(SHIFT)): tensors.pop(name)
+            for name in list(tensors)
+            if name.startswith(SHIFT)
+        }
+        self.network.load_state_dict(tensors)
         return self

@@ -2,11 +2,14 @@
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from models.encoding.column import FloatArray, IntArray
 from models.generators.code_layout import CodeLayout
-from models.generators.even_draws import Lots, draw_evenly
+from models.generators.drawn_values import draw_values
+from models.generators.guide import Guide
 from models.nets.code_network import CodeNetwork
 
 BATCH_ROWS = 2**16
@@ -18,16 +21,31 @@ LEAST_LOGIT = -25.0
 """What is e^25 times less likely than the likeliest value is not drawn at all."""
 
 
+Shifts = dict[int, Tensor]
+"""What is added to a code's logits as whole rows are drawn, `(parent's values or 1, values)`."""
+
+
 class CodeDrawing:
     """Completes rows of network codes, whatever is known of them at first.
 
     Conditioning on known codes is exact: they are simply observed. Rows with the same known
     codes have the same distribution of the next one, so the network is asked once for each such
-    group; codes of few values are drawn first, so that groups stay few for long.
+    group; codes of few values are drawn first, so that groups stay few for long. A temperature
+    below 1 makes likely values likelier, one above 1 evens them out. `shifts` correct the marginals
+    of rows of which nothing is known at first (see `calibrate`).
     """
 
-    def __init__(self, network: CodeNetwork, layout: CodeLayout) -> None:
-        self.network, self.layout = network, layout
+    def __init__(
+        self,
+        network: CodeNetwork,
+        layout: CodeLayout,
+        *,
+        shifts: Shifts | None = None,
+        temperature: float = 1.0,
+    ) -> None:
+        self.network, self.layout, self.temperature = network, layout, temperature
+        self.shifts = shifts or {}
+        self.whole_rows = True
         self.order = drawing_order(layout)
         largest = max((shape.cardinality for shape in layout.shapes), default=1)
         self.batch_rows = max(1, min(BATCH_ROWS, MOST_CELLS // largest))
@@ -38,42 +56,139 @@ class CodeDrawing:
 
         What does not apply stays unknown.
         """
+        self.whole_rows = not bool((codes >= 0).any())
         batches = torch.split(codes.long(), self.batch_rows)
         return torch.cat([self._complete_batch(batch.clone(), random) for batch in batches])
 
+    @torch.inference_mode()
+    def complete_guided(self, codes: Tensor, random: torch.Generator, guide: Guide) -> Tensor:
+        """As `complete`, keeping to the guide.
+
+        Columns with wishes are drawn first. The likelihood of a wish, given what was drawn before
+        it, weighs each row; rows of a kind are then drawn from each other by these weights, so
+        that several wishes hold together as they do among the rows learned from (sequential
+        importance resampling, Gordon et al. 1993).
+        """
+        codes, first = codes.long().clone(), guide.first
+        self.whole_rows = not first and not bool((codes >= 0).any())
+        for part in range(len(self.layout.parts)):
+            guide.observe(part, self.layout.value(codes, part).numpy())
+        if first:
+            log_weights = torch.zeros(len(codes), dtype=torch.float64)
+            wished = [(code, part) for code, part in self.order if part in first]
+            self._draw_codes(codes, wished, random, _Guided(guide, log_weights))
+            rows = _resampled(log_weights.numpy(), guide.kinds, random)
+            guide.taken(rows)
+            codes = codes[torch.from_numpy(rows)]
+        return self._draw_codes(codes, self.order, random, _Guided(guide, None))
+
     def _complete_batch(self, codes: Tensor, random: torch.Generator) -> Tensor:
+        return self._draw_codes(codes, self.order, random, None)
+
+    def _draw_codes(
+        self,
+        codes: Tensor,
+        order: list[tuple[int, int]],
+        random: torch.Generator,
+        guided: "_Guided | None",
+    ) -> Tensor:
         groups = _Groups(self.network, len(codes))
         for code in range(codes.shape[1]):
             if bool((codes[:, code] >= 0).any()):
                 groups.observe(code, codes[:, code])
-        for code, part in self.order:
+        for code, part in order:
             applies = self.layout.applies(codes, part)
             unknown = codes[:, code] < 0
             wanted = unknown if applies is None else unknown & applies
             if bool(wanted.any()):
-                drawn = self._draw(codes, code, (groups, wanted), random)
+                drawn = self._draw(codes, (code, part), (groups, wanted), (random, guided))
                 groups.observe(code, drawn)
                 codes[:, code] = torch.where(wanted, drawn, codes[:, code])
+                if guided is not None:
+                    guided.guide.observe(part, self.layout.value(codes, part).numpy())
         return codes
 
     def _draw(
-        self, codes: Tensor, code: int, where: tuple["_Groups", Tensor], random: torch.Generator
+        self,
+        codes: Tensor,
+        what: tuple[int, int],
+        where: tuple["_Groups", Tensor],
+        how: tuple[torch.Generator, "_Guided | None"],
     ) -> Tensor:
         """New values `(rows,)` of one code in the wanted rows, -1 in all others."""
-        groups, wanted = where
+        (code, part), (groups, wanted), (random, guided) = what, where, how
         rows = wanted.nonzero().squeeze(1)
         asked, group = torch.unique(groups.of_row[rows], return_inverse=True)
         parent = self.layout.shapes[code].parent
         parents = codes[groups.example[asked], parent] if parent >= 0 else None
         sizes = torch.bincount(group, minlength=len(asked))
         logits = self.logits(Question(code, groups.embedded[asked], parents, sizes))
+        shares = _shares(logits / self.temperature)
+        kept = None if guided is None else guided.guide.weights(part)
+        if guided is not None and kept is not None:
+            weights = self._code_weights(codes[rows], (code, part), kept[rows.numpy()])
+            shares = guided.weighed(shares[group], weights, rows)
+            group = torch.arange(len(rows))
+        values = draw_values(shares, group, random)
+        if guided is not None and kept is not None and guided.log_weights is not None:
+            # The refining code is weighed by itself: it replaces what was guessed of it here.
+            guess = weights.gather(1, values[:, None]).squeeze(1).clamp_min(1e-30).log()
+            guided.log_weights[rows] -= torch.where(self._refined(code, part, values), guess, 0.0)
         drawn = torch.full((len(codes),), -1)
-        drawn[rows] = _draw_values(logits, Lots(group, groups.stratum[rows]), random)
+        drawn[rows] = values
         return drawn
+
+    def _refined(self, code: int, part: int, values: Tensor) -> Tensor:
+        """Which of the values just drawn a further code of the same column will refine."""
+        if self.layout.divisors[part] and code == self.layout.first[part]:
+            return torch.ones_like(values, dtype=torch.bool)
+        refined = torch.zeros_like(values, dtype=torch.bool)
+        for other in self.layout.parts:
+            if other.parent == part and other.nested:
+                refined |= values >= other.applies_from
+        return refined
+
+    def _code_weights(self, codes: Tensor, what: tuple[int, int], weights: FloatArray) -> Tensor:
+        """A part's weights `(rows, values)` as those of one of its network codes."""
+        (code, part), wide = what, torch.from_numpy(weights)
+        divisor, first = self.layout.divisors[part], self.layout.first[part]
+        if not divisor:
+            return wide
+        tops = self.layout.shapes[first].cardinality
+        padded = torch.zeros(len(wide), tops * divisor, dtype=wide.dtype)
+        padded[:, : wide.shape[1]] = wide
+        grid = padded.view(-1, tops, divisor)
+        if code > first:
+            return grid[torch.arange(len(grid)), codes[:, first]]
+        # What is left of a group of values, taking each to be as likely in it as at the start.
+        within = self.network.heads.biases(first + 1).softmax(1).double()
+        return (grid * within).sum(2)
 
     def logits(self, question: "Question") -> Tensor:
         """Logits `(groups, values)` of the code that is asked for."""
-        return self.network.logits(question.embedded, question.code, question.parents)
+        logits = self.network.logits(question.embedded, question.code, question.parents)
+        if not self.whole_rows or question.code not in self.shifts:
+            return logits
+        shift, nested = self.shifts[question.code], self.layout.shapes[question.code].nested
+        return logits + (shift[question.parents] if nested else shift)
+
+
+class _Guided(NamedTuple):
+    """A guide, and the log of each row's weight so far, float64 `(rows,)`, if it is asked for."""
+
+    guide: Guide
+    log_weights: Tensor | None
+
+    def weighed(self, shares: Tensor, weights: Tensor, rows: Tensor) -> Tensor:
+        """Shares of values times what may be had of them, `(rows, values)`.
+
+        Where nothing is left, the shares stay: the row is drawn again later.
+        """
+        weighed = shares * weights.to(shares.dtype)
+        left, whole = weighed.double().sum(1), shares.double().sum(1)
+        if self.log_weights is not None:
+            self.log_weights[rows] += (left / whole).clamp_min(1e-30).log()
+        return torch.where(left[:, None] > 0, weighed, shares)
 
 
 class Question(NamedTuple):
@@ -90,10 +205,7 @@ class Question(NamedTuple):
 
 
 class _Groups:
-    """Rows with equal known codes: the summed input vectors of each group, and whose it is.
-
-    `stratum` `(rows,)` sorts rows by the codes known first, also once every row is a group.
-    """
+    """Rows with equal known codes: the summed input vectors of each group, and whose it is."""
 
     def __init__(self, network: CodeNetwork, rows: int) -> None:
         self.network = network
@@ -101,7 +213,6 @@ class _Groups:
         self.embedded = network.embed(blank)
         self.of_row = torch.zeros(rows, dtype=torch.long)
         self.example = torch.zeros(1, dtype=torch.long)
-        self.stratum = self.of_row
 
     def observe(self, code: int, values: Tensor) -> None:
         """Takes in values `(rows,)` of a code that no row knew; negative ones stay unknown."""
@@ -113,7 +224,7 @@ class _Groups:
             keys, groups = torch.unique(self.of_row * size + values, return_inverse=True)
             if len(keys) < SHARED * rows:
                 self.embedded = self.embedded[keys // size] + (vectors - vectors[-1])[keys % size]
-                self.of_row = self.stratum = groups
+                self.of_row = groups
                 self.example = torch.empty(len(keys), dtype=torch.long)
                 self.example[groups] = torch.arange(rows)
                 return
@@ -137,8 +248,22 @@ def drawing_order(layout: CodeLayout) -> list[tuple[int, int]]:
     ]
 
 
-def _draw_values(logits: Tensor, lots: Lots, random: torch.Generator) -> Tensor:
-    """One value for each row `(rows,)` from its group's logits `(groups, values)`."""
+def _shares(logits: Tensor) -> Tensor:
+    """Shares of the values `(groups, values)`, not normalised; what is next to nothing is 0."""
     relative = logits - logits.amax(1, keepdim=True)
-    shares = torch.where(relative > LEAST_LOGIT, relative.exp(), 0.0)
-    return draw_evenly(shares, lots, random)
+    return torch.where(relative > LEAST_LOGIT, relative.exp(), 0.0)
+
+
+def _resampled(log_weights: FloatArray, kinds: IntArray, random: torch.Generator) -> IntArray:
+    """For each row, a row of its kind drawn by weight, `(rows,)`: systematic resampling."""
+    rows = np.arange(len(kinds))
+    for kind in np.unique(kinds):
+        mine = np.flatnonzero(kinds == kind)
+        logs = log_weights[mine]
+        if len(mine) < 2 or float(np.ptp(logs)) < 1e-9:
+            continue
+        weights = np.exp(logs - logs.max())
+        ends = np.cumsum(weights) / weights.sum() * len(mine)
+        marks = np.arange(len(mine)) + float(torch.rand(1, generator=random))
+        rows[mine] = mine[np.searchsorted(ends, marks, side="right").clip(max=len(mine) - 1)]
+    return rows

@@ -1,5 +1,6 @@
 """One network for all conditional distributions of a row of codes."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,6 +40,22 @@ class CodeNetwork(nn.Module):
         # Inputs of unit variance whatever the number of codes.
         nn.init.normal_(self.inputs, std=len(self.shapes) ** -0.5)
 
+    @torch.no_grad()
+    def start_on_line(self, code: int, line: Sequence[int]) -> None:
+        """Starts the vectors of values that stand for places on a line as waves along it.
+
+        Near places start with like vectors, so that a relation between two numbers is learned from
+        all of their values together and not from each pair of them anew. The waves are random,
+        from one half to as many as there are places (random Fourier features, Rahimi and Recht
+        2007; Tancik et al. 2020). Uses torch's global random state, as starting weights do.
+        """
+        places, width = torch.arange(len(line)), self.inputs.shape[1]
+        half_waves = torch.exp(torch.rand(width) * math.log(len(line)))
+        shifts = 2 * torch.rand(width)
+        turns = (places[:, None] + 0.5) / len(line) * half_waves + shifts
+        waves = (2 / len(self.shapes)) ** 0.5 * torch.cos(math.pi * turns)
+        self.vectors(code)[torch.tensor(line)] = waves
+
     def vectors(self, code: int) -> Tensor:
         """Input vectors of one code: `(cardinality + 1, width)`, the last one "not observed"."""
         start, blank = int(self.input_start[code]), int(self.input_blank[code])
@@ -47,7 +64,7 @@ class CodeNetwork(nn.Module):
     def embed(self, codes: Tensor) -> Tensor:
         """The summed input vectors `(rows, width)` of codes `(rows, codes)`."""
         rows = torch.where(codes >= 0, codes + self.input_start, self.input_blank)
-        summed: Tensor = _SummedRows.apply(rows, self.inputs)  # type: ignore[no-untyped-call]
+        summed: Tensor = SummedRows.apply(rows, self.inputs)  # type: ignore[no-untyped-call]
         return summed
 
     def loss(self, observed: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
@@ -69,7 +86,7 @@ class CodeNetwork(nn.Module):
         return self.heads.logits(self.trunk(embedded), code, parents)
 
 
-class _SummedRows(torch.autograd.Function):
+class SummedRows(torch.autograd.Function):
     """The sum of some rows of a table, `(rows, picked)` of `(table, width)` to `(rows, width)`.
 
     Its gradient is a product with the matrix that marks who picked what: torch's own walks

@@ -1,6 +1,7 @@
 """Row rules in drawn rows: drawn again until they hold, mended at last, or told."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,15 +12,16 @@ from data_contracts.contract import Column, Comparison, Source, Table
 from data_contracts.errors import ModelError
 from data_contracts.schema import arrow_schema, to_frame
 from models.encoding.column import IntArray
-from models.generators.kept_rules import ROUNDS, keep_rules
+from models.encoding.table import TableCodec
+from models.generators.kept_rules import ROUNDS, Kept, keep_rules
 
 _WHOLE = {"logical_type": "integer", "physical_type": "int64"}
 
 
-def table(*rules: Comparison) -> Table:
+def table(*rules: Comparison, **more: Any) -> Table:
     columns = (Column(name="low", **_WHOLE), Column(name="high", **_WHOLE))
     source = Source(format="csv", path="t.csv")
-    return Table(name="t", columns=columns, source=source, row_rules=rules)
+    return Table(name="t", columns=columns, source=source, row_rules=rules, **more)
 
 
 def frame(low: list[int | None], high: list[int | None]) -> pd.DataFrame:
@@ -36,22 +38,27 @@ def counted(draw: Callable[[int], pd.DataFrame]) -> tuple[list[int], Callable[..
     return asked, redraw
 
 
+def kept(keeping: Table, *given: str) -> Kept:
+    codec = TableCodec().fit(frame([1, 2] * 40, [2, 3] * 40), keeping)
+    return Kept(keeping, codec, frozenset(given), lambda rows: np.zeros(len(rows), dtype=np.bool_))
+
+
 ORDERED = Comparison(left="low", operator="<=", right="high")
 
 
 def test_only_rows_that_break_a_rule_are_drawn_again() -> None:
     asked, redraw = counted(lambda rows: frame([1] * rows, [2] * rows))
-    kept = keep_rules(frame([1, 9, 5, None], [4, 3, 5, 0]), table(ORDERED), frozenset(), redraw)
+    rows = keep_rules(frame([1, 9, 5, None], [4, 3, 5, 0]), kept(table(ORDERED)), redraw)
     assert asked == [1]
-    assert kept["low"].tolist()[:3] == [1, 1, 5]
-    assert kept["high"].tolist() == [4, 2, 5, 0]
-    assert kept.dtypes.tolist() == frame([1], [1]).dtypes.tolist()
+    assert rows["low"].tolist()[:3] == [1, 1, 5]
+    assert rows["high"].tolist() == [4, 2, 5, 0]
+    assert rows.dtypes.tolist() == frame([1], [1]).dtypes.tolist()
 
 
 def test_a_table_without_rules_is_left_alone() -> None:
     asked, redraw = counted(lambda rows: frame([0] * rows, [0] * rows))
     rows = frame([9], [1])
-    assert keep_rules(rows, table(), frozenset(), redraw) is rows
+    assert keep_rules(rows, kept(table()), redraw) is rows
     assert asked == []
 
 
@@ -62,8 +69,8 @@ def test_drawing_again_gives_the_conditional_distribution() -> None:
         return frame(list(random.integers(0, 4, rows)), list(random.integers(0, 4, rows)))
 
     _, redraw = counted(draw)
-    kept = keep_rules(draw(20_000), table(ORDERED), frozenset(), redraw)
-    shares = kept.value_counts(normalize=True)
+    rows = keep_rules(draw(20_000), kept(table(ORDERED)), redraw)
+    shares = rows.value_counts(normalize=True)
     assert len(shares) == 10
     assert np.abs(shares.to_numpy() - 0.1).max() < 0.01
 
@@ -74,8 +81,8 @@ def test_what_chance_never_meets_is_mended_on_the_side_that_is_free(
 ) -> None:
     asked, redraw = counted(lambda rows: frame([9] * rows, [3] * rows))
     rule = Comparison(left="low", operator="==", right="high")
-    kept = keep_rules(frame([9], [3]), table(rule), frozenset({given}), redraw)
-    assert (kept["low"][0], kept["high"][0]) == (low, high)
+    rows = keep_rules(frame([9], [3]), kept(table(rule), given), redraw)
+    assert (rows["low"][0], rows["high"][0]) == (low, high)
     assert len(asked) == ROUNDS + 1
 
 
@@ -83,6 +90,28 @@ def test_what_nothing_can_keep_is_told() -> None:
     _, redraw = counted(lambda rows: frame([9] * rows, [3] * rows))
     with pytest.raises(ModelError, match=r"1 of 1 rows .*low < high"):
         rule = Comparison(left="low", operator="<", right="high")
-        keep_rules(frame([9], [3]), table(rule), frozenset(), redraw)
+        keep_rules(frame([9], [3]), kept(table(rule)), redraw)
     with pytest.raises(ModelError, match="low <= high"):
-        keep_rules(frame([9], [3]), table(ORDERED), frozenset({"low", "high"}), redraw)
+        keep_rules(frame([9], [3]), kept(table(ORDERED), "low", "high"), redraw)
+
+
+def test_rows_unique_together_are_drawn_again_until_they_differ() -> None:
+    random = np.random.default_rng(2)
+
+    def draw(rows: int) -> pd.DataFrame:
+        return frame(list(random.integers(0, 40, rows)), list(random.integers(0, 40, rows)))
+
+    _, redraw = counted(draw)
+    unique = table(unique_together=(("low", "high"),))
+    rows = keep_rules(draw(800), kept(unique), redraw)
+    assert not rows.duplicated().any()
+    _, same = counted(lambda rows: frame([1] * rows, [1] * rows))
+    with pytest.raises(ModelError, match=r"low, high unique together.*fewer rows"):
+        keep_rules(frame([1, 1], [1, 1]), kept(unique), same)
+
+
+def test_missing_values_differ_from_each_other() -> None:
+    asked, redraw = counted(lambda rows: frame([0] * rows, [0] * rows))
+    unique = table(unique_together=(("low", "high"),))
+    keep_rules(frame([1, 1], [None, None]), kept(unique), redraw)
+    assert asked == []

@@ -1,0 +1,52 @@
+"""Columns on a line that they share with others: numbers, and times as days or months."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from models.encoding.axis import Axis
+from models.encoding.axis_shares import AxisShares
+from models.encoding.column import FloatArray, IntArray
+
+NEARLY = 1e-6
+"""A bound this share of a step away from a whole position is taken for that position."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """How the positions of a column's axis lie on the line of its unit.
+
+    Position p stands for the numbers from `offset + scale * p` to `spread` above; a column whose
+    spread is 0 is known exactly once its position is. Its axis has the column's first `parts`
+    codes.
+    """
+
+    unit: Literal["number", "day", "month"]
+    axis: Axis
+    scale: float = 1.0
+    offset: float = 0.0
+    spread: float = 0.0
+
+    @property
+    def parts(self) -> int:
+        """How many codes of the column are the axis's."""
+        return len(self.axis.parts)
+
+    @property
+    def step(self) -> float:
+        """The least distance of two numbers, 0 where there is none."""
+        return self.scale if self.axis.whole and not self.spread else 0.0
+
+    def positions(self, low: FloatArray, high: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Bounds on numbers `(rows,)` as bounds on positions, inclusive; infinite ones stay."""
+        lowest = (low - self.offset - self.spread) / self.scale
+        highest = (high - self.offset) / self.scale
+        if not self.axis.whole:
+            return lowest, highest
+        return np.ceil(lowest - NEARLY), np.floor(highest + NEARLY)
+
+    def spans(self, codes: IntArray, shares: AxisShares) -> tuple[FloatArray, FloatArray]:
+        """The lowest and highest number of rows of the column's codes; NaN where missing."""
+        low, high = shares.spans(codes[:, : self.parts])
+        return self.offset + self.scale * low, self.offset + self.scale * high + self.spread

@@ -1,0 +1,263 @@
+"""What a drawing must keep to beyond given values: wishes for columns, and rules between them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from data_contracts.contract import Table
+from data_contracts.errors import ModelError
+from models.conditions import OneOf, Range, Shares, Wish
+from models.encoding.column import UNKNOWN, BoolArray, FloatArray, IntArray
+from models.encoding.table import Decoder, TableCodec
+from models.generators.lines import Bounds, Line, LinearRule, allowed, linear_rules
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which values of a column's first code a row may have: row r those of kind `kinds[r]`.
+
+    `allowed` is `(kinds, values)`.
+    """
+
+    allowed: BoolArray
+    kinds: IntArray
+
+
+class Combination:
+    """Columns whose values go together only as they do in the rows learned from.
+
+    `tuples` `(combinations, columns)` are first codes; `codes` `(rows, columns)` those drawn.
+    """
+
+    def __init__(
+        self, codec: TableCodec, names: tuple[str, ...], tuples: IntArray, rows: int
+    ) -> None:
+        self.names, self.tuples = names, tuples
+        self.sizes = {name: codec.parts_[codec.columns_[name].start].cardinality for name in names}
+        self.codes = np.full((rows, len(names)), UNKNOWN, dtype=np.int64)
+
+    def observe(self, name: str, values: IntArray) -> None:
+        """Takes in the first code of a column, `(rows,)`."""
+        if name in self.names:
+            self.codes[:, self.names.index(name)] = values
+
+    def allowed(self, name: str) -> BoolArray:
+        """The values of a column that go with what is known of the others, `(rows, values)`."""
+        own = self.names.index(name)
+        others = np.delete(self.codes, own, axis=1)
+        patterns, index = np.unique(others, axis=0, return_inverse=True)
+        known = np.delete(self.tuples, own, axis=1)
+        allowed = np.zeros((len(patterns), self.sizes[name]), dtype=np.bool_)
+        for row, pattern in enumerate(patterns):
+            fits = ((known == pattern) | (pattern == UNKNOWN)).all(1)
+            allowed[row, self.tuples[fits, own]] = True
+        return allowed[index.ravel()]
+
+
+class Guide:
+    """Says of each code which values a row may still have, and takes in what was drawn.
+
+    Numbers and dates are followed as spans, so that a rule between columns and a range are kept in
+    whatever order the columns are drawn. `first` are the parts of columns with wishes: drawn first,
+    the rest of the row follows from them. `kinds` tells rows of different wishes apart, `(rows,)`.
+    """
+
+    def __init__(self, codec: TableCodec, table: Table, rows: int) -> None:
+        self.codec, self.table, self.rows = codec, table, rows
+        self.choices: dict[str, Choice] = {}
+        self.wished: dict[str, Bounds] = {}
+        self.kinds = np.zeros(rows, dtype=np.int64)
+        self.measures = codec.measures()
+        self.rules: list[LinearRule] = linear_rules(table, self.measures)
+        self.lines: dict[str, Line] = {}
+        for rule in self.rules:
+            for name in rule.signs:
+                self._follow(name)
+        self.combinations = [
+            Combination(codec, names, tuples, rows) for names, tuples in codec.combinations_.items()
+        ]
+
+    def on(self, rows: IntArray) -> "Guide":
+        """A guide with the same wishes for these rows, of which nothing is drawn yet."""
+        guide = Guide(self.codec, self.table, len(rows))
+        guide.kinds = self.kinds[rows]
+        for name, choice in self.choices.items():
+            guide.choices[name] = Choice(choice.allowed, choice.kinds[rows])
+        for name, bounds in self.wished.items():
+            guide._follow(name)
+            guide.wished[name] = Bounds(bounds.low[rows], bounds.high[rows])
+        return guide
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to keep to."""
+        return not (self.lines or self.choices or self.combinations)
+
+    @property
+    def first(self) -> list[int]:
+        """The parts of the columns with wishes."""
+        names = [
+            name for name in self.codec.columns_ if name in self.wished or name in self.choices
+        ]
+        return [part for name in names for part in self.codec.columns_[name]]
+
+    def fix(self, values: Mapping[str, pd.Series], unknown: Mapping[str, BoolArray]) -> None:
+        """Takes in columns whose values are given, `(rows,)` each, but for the unknown cells."""
+        for name in self.lines.keys() & values.keys():
+            rows = ~unknown.get(name, np.zeros(self.rows, dtype=np.bool_))
+            self.lines[name].fix(self.codec.numbers(name, values[name]), rows)
+
+    def wish(self, wishes: Mapping[str, Wish], random: np.random.Generator) -> None:
+        """Takes in what is asked of columns; ModelError for what no row can have."""
+        for name, wish in wishes.items():
+            if isinstance(wish, Shares):
+                self._share(name, wish, random)
+            else:
+                self._ask(name, [wish], np.zeros(self.rows, dtype=np.int64))
+
+    def forbid_missing(self, missing: Mapping[str, BoolArray]) -> None:
+        """In these rows of a column `(rows,)` a value must be drawn."""
+        for name, rows in missing.items():
+            part = self.codec.parts_[self.codec.columns_[name].start]
+            values = np.ones((2, part.cardinality), dtype=np.bool_)
+            values[1, 0] = not self.codec.may_miss(name)
+            self.choices[name] = Choice(values, rows.astype(np.int64))
+
+    def weights(self, part: int) -> FloatArray | None:
+        """The share of each value of a part that each row may have, `(rows, values)`.
+
+        None where every row may have all.
+        """
+        name, place = self._place(part)
+        shares = None
+        if name in self.lines:
+            bounds = self._bounds(name)
+            shares = self.lines[name].weights(place, self.codec.parts_[part].cardinality, bounds) \
+                if place < self.lines[name].measure.parts else None  # fmt: skip
+        if place > 0:
+            return shares
+        kept = [one.allowed(name) for one in self.combinations if name in one.names]
+        if name in self.choices:
+            kept.append(self.choices[name].allowed[self.choices[name].kinds])
+        for allowed_ in kept:
+            shares = allowed_.astype(np.float64) if shares is None else shares * allowed_
+        return shares
+
+    def observe(self, part: int, values: IntArray) -> None:
+        """Takes in the values `(rows,)` of a part."""
+        name, place = self._place(part)
+        if place == 0:
+            for combination in self.combinations:
+                combination.observe(name, values)
+        if name in self.lines and place < self.lines[name].measure.parts:
+            self.lines[name].observe(place, values)
+
+    def taken(self, rows: IntArray) -> None:
+        """Goes on with these rows in the place of its own; each must be of the same kind."""
+        for line in self.lines.values():
+            line.taken(rows)
+        for combination in self.combinations:
+            combination.codes = combination.codes[rows]
+
+    def decoders(self) -> dict[str, Decoder]:
+        """For each followed column, from its codes to values within what the others leave it."""
+        return {name: partial(self._decode, name) for name in self.lines}
+
+    def _decode(self, name: str, codes: IntArray, random: np.random.Generator) -> pd.Series:
+        values = self.codec.decode_between(name, codes, self._bounds(name), random)
+        self.lines[name].settle(self.codec.numbers(name, values))
+        return values
+
+    def outside(self, frame: pd.DataFrame) -> BoolArray:
+        """Which rows `(rows,)` lie outside a wished range: where its ends cut a day in two."""
+        outside = np.zeros(self.rows, dtype=np.bool_)
+        for name, bounds in self.wished.items():
+            numbers = self.codec.numbers(name, frame[name])
+            outside |= (numbers < bounds.low) | (numbers > bounds.high)
+        return outside
+
+    def _bounds(self, name: str) -> Bounds:
+        bounds = allowed(name, self.lines, self.rules)
+        return bounds.within(self.wished[name]) if name in self.wished else bounds
+
+    def _place(self, part: int) -> tuple[str, int]:
+        for name, parts in self.codec.columns_.items():
+            if part in parts:
+                return name, part - parts.start
+        raise KeyError(part)
+
+    def _follow(self, name: str) -> None:
+        if name not in self.lines:
+            self.lines[name] = Line(self.measures[name], self.codec.columns_[name].start, self.rows)
+
+    def _share(self, name: str, wish: Shares, random: np.random.Generator) -> None:
+        """Each value's rows are as many as its share says, to within one, and spread at random."""
+        shares = np.array(list(wish.of.values()), dtype=np.float64)
+        if not len(shares) or bool((shares < 0).any()) or shares.sum() > 1 + 1e-9:
+            raise ModelError(
+                f"shares of {name}: they add up to {shares.sum():g}. Give shares from 0 to 1 that "
+                "add up to at most 1."
+            )
+        ends = np.floor(np.cumsum(shares) * self.rows + random.random())
+        kinds = np.searchsorted(ends, np.arange(self.rows), side="right")
+        if shares.sum() > 1 - 1e-9:
+            kinds = kinds.clip(max=len(shares) - 1)
+        wishes: list[Wish] = [
+            key if isinstance(key, Range | OneOf) else OneOf((key,)) for key in wish.of
+        ]
+        self._ask(name, wishes, random.permutation(kinds))
+
+    def _ask(self, name: str, wishes: Sequence[Wish], kinds: IntArray) -> None:
+        self.kinds = np.unique(self.kinds * (len(wishes) + 1) + kinds, return_inverse=True)[1]
+        ranges = [wish for wish in wishes if isinstance(wish, Range)]
+        if name in self.measures and (ranges or not self.codec.lists(name, _named(wishes))):
+            self._ask_ranges(name, wishes, kinds)
+            return
+        if ranges:
+            raise ModelError(f"given {name}: it has no order, so no range. Name its values.")
+        values = np.zeros(
+            (len(wishes) + 1, self.codec.parts_[self.codec.columns_[name].start].cardinality),
+            np.bool_,
+        )
+        for kind, wish in enumerate(wishes):
+            values[kind, self.codec.first_codes(name, _named([wish]))] = True
+        values[-1] = ~values[:-1].any(0)
+        self.choices[name] = Choice(values, kinds)
+
+    def _ask_ranges(self, name: str, wishes: Sequence[Wish], kinds: IntArray) -> None:
+        if int(kinds.max(initial=0)) >= len(wishes):
+            raise ModelError(f"shares of {name}: for ranges they must add up to 1.")
+        ends = [_ends(name, wish, self.codec) for wish in wishes]
+        measure = self.measures[name]
+        lowest = measure.spans(np.full((1, measure.parts), -1), Line(measure, 0, 1).shares)
+        for low, high in ends:
+            if low > float(lowest[1][0]) or high < float(lowest[0][0]) or low > high:
+                raise ModelError(
+                    f"given {name}: no row lies there. It is {self.codec.codecs_[name].domain}."
+                )
+        self._follow(name)
+        low, high = np.array(ends).T
+        self.wished[name] = Bounds(low[kinds], high[kinds])
+        missing = self.codec.may_miss(name)
+        if missing:
+            self.forbid_missing({name: np.ones(self.rows, dtype=np.bool_)})
+
+
+def _named(wishes: Sequence[Wish]) -> list[Any]:
+    return [value for wish in wishes if isinstance(wish, OneOf) for value in wish.of]
+
+
+def _ends(name: str, wish: Wish, codec: TableCodec) -> tuple[float, float]:
+    """A range as numbers; one value is a range of its own."""
+    if isinstance(wish, OneOf):
+        if len(wish.of) != 1:
+            raise ModelError(f"given {name}: give a range, or shares of single values.")
+        return _ends(name, Range(wish.of[0], wish.of[0]), codec)
+    assert isinstance(wish, Range)
+    low = -np.inf if wish.low is None else float(codec.number(name, wish.low))
+    high = np.inf if wish.high is None else float(codec.number(name, wish.high))
+    return low, high

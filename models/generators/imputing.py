@@ -1,0 +1,147 @@
+"""Missing cells of real rows, filled in from what the rest of the row says."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from data_contracts.checks import broken_rows, row_rules
+from data_contracts.contract import Table
+from data_contracts.schema import to_arrow
+from models.encoding.column import UNKNOWN, BoolArray, IntArray
+from models.encoding.table import TableCodec
+from models.generators.batches import Guided
+from models.generators.guide import Guide
+
+ROUNDS = 20
+"""How often cells are filled in again in rows that then break a rule."""
+BATCH_ROWS = 2**16
+POINT_DRAWS = 21
+"""Draws behind a point estimate; odd, so that their median is one of them."""
+
+
+@dataclass(frozen=True)
+class Imputer:
+    """Draws the missing cells of rows, each given all known cells of its row.
+
+    Only modelled columns are filled in: identifiers and columns without any value stay as they are.
+    """
+
+    codec: TableCodec
+    table: Table
+    guided: Guided
+
+    def draw(self, frame: pd.DataFrame, seed: int) -> pd.DataFrame:
+        """The rows with every missing cell drawn; known cells, order and dtypes stay."""
+        starts = range(0, max(len(frame), 1), BATCH_ROWS)
+        filled = []
+        for start, child in zip(
+            starts, np.random.SeedSequence(seed).spawn(len(starts)), strict=True
+        ):
+            rows = frame.iloc[start : start + BATCH_ROWS].reset_index(drop=True)
+            filled.append(self._batch(rows, np.random.default_rng(child)))
+        return filled[0] if len(filled) == 1 else pd.concat(filled, ignore_index=True)
+
+    def point(self, frame: pd.DataFrame, seed: int) -> pd.DataFrame:
+        """The rows with each missing cell at the middle or commonest value of 21 draws."""
+        seeds = np.random.SeedSequence(seed).generate_state(POINT_DRAWS, dtype=np.uint32)
+        draws = [self.draw(frame, int(one)) for one in seeds]
+        columns = {name: frame[name].reset_index(drop=True) for name in frame.columns}
+        for name, missing in self._missing(frame).items():
+            rows = np.flatnonzero(missing)
+            if len(rows):
+                together = [draw[name].iloc[rows].reset_index(drop=True) for draw in draws]
+                columns[name] = _replaced(columns[name], rows, self._middle(name, together))
+        return pd.DataFrame(columns)
+
+    def _missing(self, frame: pd.DataFrame) -> dict[str, BoolArray]:
+        return {
+            name: frame[name].isna().to_numpy(dtype=bool)
+            for name, parts in self.codec.columns_.items()
+            if len(parts)
+        }
+
+    def _batch(self, frame: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
+        missing = self._missing(frame)
+        rows = np.flatnonzero(np.any([np.zeros(len(frame), bool), *missing.values()], axis=0))
+        if not len(rows):
+            return frame
+        filled = self._filled(frame.iloc[rows].reset_index(drop=True), random)
+        for name in missing:
+            mine = np.flatnonzero(missing[name][rows])
+            if len(mine):
+                drawn = filled[name].iloc[mine].reset_index(drop=True)
+                frame = frame.assign(**{name: _replaced(frame[name], rows[mine], drawn)})
+        return frame
+
+    def _filled(self, frame: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
+        missing = self._missing(frame)
+        codes = self.codec.encode(frame)
+        for name, rows in missing.items():
+            parts = self.codec.columns_[name]
+            codes[rows, parts.start : parts.stop] = UNKNOWN
+        filled = self._drawn(codes, frame, missing, random)
+        for _ in range(ROUNDS):
+            broken = self._broken(frame, missing, filled)
+            if not len(broken):
+                break
+            again = self._drawn(
+                codes[broken],
+                frame.iloc[broken].reset_index(drop=True),
+                {name: rows[broken] for name, rows in missing.items()},
+                random,
+            )
+            for name in missing:
+                filled[name] = _replaced(filled[name], broken, again[name])
+        return filled
+
+    def _drawn(
+        self,
+        codes: IntArray,
+        frame: pd.DataFrame,
+        missing: dict[str, BoolArray],
+        random: np.random.Generator,
+    ) -> pd.DataFrame:
+        guide = Guide(self.codec, self.table, len(frame))
+        guide.forbid_missing(missing)
+        guide.fix({name: frame[name] for name in missing}, missing)
+        return self.codec.decode(self.guided(codes, random, guide), random, 0, guide.decoders())
+
+    def _broken(
+        self, frame: pd.DataFrame, missing: dict[str, BoolArray], filled: pd.DataFrame
+    ) -> IntArray:
+        """The rows that break a rule between columns only once they are filled in."""
+        rules = [rule for rule in row_rules(self.table) if rule.written is not None]
+        if not rules:
+            return np.empty(0, dtype=np.int64)
+        whole = frame.copy()
+        for name, rows in missing.items():
+            picked = np.flatnonzero(rows)
+            whole[name] = _replaced(
+                frame[name], picked, filled[name].iloc[picked].reset_index(drop=True)
+            )
+        table = to_arrow(whole, self.table)
+        broken = np.any([broken_rows(rule, table) for rule in rules], axis=0)
+        return np.flatnonzero(broken & np.any(list(missing.values()), axis=0))
+
+    def _middle(self, name: str, draws: list[pd.Series]) -> pd.Series:
+        """Each row's median over the draws, or its commonest value where there is no order."""
+        if name in self.codec.measures():
+            numbers = np.stack([self.codec.numbers(name, draw) for draw in draws])
+            chosen = np.argsort(numbers, axis=0, kind="stable")[len(draws) // 2]
+        else:
+            firsts = np.stack([self.codec.first_of(draw.to_frame(name), (name,))[:, 0]
+                               for draw in draws])  # fmt: skip
+            counts = (firsts[:, None, :] == firsts[None, :, :]).sum(1)
+            chosen = counts.argmax(0)
+        pool = pd.concat(draws, ignore_index=True)
+        rows = len(draws[0])
+        return pool.take(chosen * rows + np.arange(rows)).reset_index(drop=True)
+
+
+def _replaced(values: pd.Series, rows: IntArray, others: pd.Series) -> pd.Series:
+    """The values with those at some positions replaced; the dtype stays."""
+    picked = np.arange(len(values))
+    picked[rows] = len(values) + np.arange(len(rows))
+    pool = pd.concat([values, others.astype(values.dtype)], ignore_index=True)
+    return pool.take(picked).reset_index(drop=True)

@@ -1,0 +1,86 @@
+"""What people type of the rows that they want, in the types of the columns."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from data_contracts.contract import Column, Table
+from data_contracts.errors import ContractError
+from data_contracts.schema import arrow_type
+
+RANGE = ".."
+
+
+def typed_wishes(
+    table: Table, given: Mapping[str, str], shares: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Values, ranges, choices and shares as people type them, in their columns' types.
+
+    `given` holds a value, an empty text for a missing one, a range `30..40` or `30..` of a number or
+    a time, or a JSON list of values of which any will do. `shares` are `column=value:share`. Raises
+    ContractError for a column that the table lacks or a text that its type cannot read.
+    """
+    from models.conditions import Shares
+
+    typed = {name: _wish(_column(table, name, "--given"), text) for name, text in given.items()}
+    stated: dict[str, dict[Any, float]] = {}
+    for text in shares:
+        name, value, share = _share_parts(text)
+        wish = _wish(_column(table, name, "--share"), value)
+        stated.setdefault(name, {})[wish] = share
+    if twice := sorted(typed.keys() & stated.keys()):
+        raise ContractError(f"{', '.join(twice)}: in --given and in --share. Name it once.")
+    return {**typed, **{name: Shares(of) for name, of in stated.items()}}
+
+
+def _share_parts(text: str) -> tuple[str, str, float]:
+    name, equals, rest = text.partition("=")
+    value, colon, share = rest.rpartition(":")
+    try:
+        if not equals or not colon:
+            raise ValueError
+        return name, value, float(share)
+    except ValueError:
+        raise ContractError(f"--share {text}: not COLUMN=VALUE:SHARE, as in region=north:0.5.") \
+            from None  # fmt: skip
+
+
+def _column(table: Table, name: str, option: str) -> Column:
+    if name not in table.column_names:
+        known = ", ".join(table.column_names)
+        raise ContractError(f"{option} {name}: table {table.name!r} has no such column: {known}.")
+    return table.column(name)
+
+
+def _wish(column: Column, text: str) -> Any:
+    from models.conditions import OneOf, Range
+
+    if column.kind in ("number", "datetime") and RANGE in text:
+        low, _, high = text.partition(RANGE)
+        return Range(*(_value(column, end) for end in (low, high)))
+    if text.startswith("["):
+        try:
+            listed = json.loads(text)
+        except ValueError:
+            listed = None
+        if isinstance(listed, list) and listed:
+            return OneOf(tuple(_value(column, str(value)) for value in listed))
+    return _value(column, text)
+
+
+def _value(column: Column, text: str) -> Any:
+    if not text:
+        return None
+    if column.logical_type == "string":
+        return text
+    try:
+        # Arrow's casts read booleans, numbers, decimals, dates and times.
+        return pa.array([text]).cast(arrow_type(column.physical_type))[0].as_py()
+    except (ValueError, ArithmeticError) as error:
+        zoned = ", with an offset as in 08:00+02:00" * (column.timezone is not None)
+        raise ContractError(
+            f"{column.name}={text}: not a value of type {column.physical_type}. Booleans are true "
+            f"or false, dates and times ISO 8601{zoned}, a range LOW..HIGH."
+        ) from error

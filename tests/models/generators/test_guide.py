@@ -1,0 +1,98 @@
+"""Wishes and rules while drawing: kept by every row, with the learned distribution under them."""
+
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data_contracts.errors import ModelError
+from models.conditions import OneOf, Range, Shares
+from models.generators.guide import Guide
+from tests.models.generators.deliveries import CITIES, TABLE, deliveries, delivery_model
+
+ROWS = 2000
+SPRING = Range(date(2024, 3, 1), date(2024, 4, 30))
+
+
+def drawn(**given: object) -> pd.DataFrame:
+    return delivery_model().sample(ROWS, given=given, seed=3).frame
+
+
+def test_rules_hold_as_rows_are_drawn_and_not_by_drawing_again() -> None:
+    model, random = delivery_model(), np.random.default_rng(1)
+    guide = Guide(model.codec_, TABLE, ROWS)
+    codes = np.full((ROWS, len(model.codec_.parts_)), -1)
+    codes = model.model_.complete_guided(codes, random, guide)
+    rows = model.codec_.decode(codes, random, 0, guide.decoders())
+    assert (rows["goods"] + rows["freight"] == rows["total"]).all()
+    assert ((rows["ordered"] <= rows["arrived"]) | rows["arrived"].isna()).all()
+    pairs = rows[["city", "country"]].dropna().drop_duplicates()
+    assert dict(pairs.itertuples(index=False)) == CITIES
+    free = model.codec_.decode(model.model_.complete(np.full_like(codes, -1), random), random)
+    assert (free["goods"] + free["freight"] != free["total"]).mean() > 0.1
+
+
+def test_ranges_of_several_columns_hold_together() -> None:
+    rows = drawn(ordered=SPRING, weight=Range(1.5, 2.5), city=OneOf(("Bern", "Graz")))
+    assert rows["ordered"].between(SPRING.low, SPRING.high).all()
+    assert rows["weight"].between(1.5, 2.5).all()
+    assert set(rows["city"]) == {"Bern", "Graz"}
+    real = deliveries(40_000, seed=9).frame
+    real = real[real["weight"].between(1.5, 2.5) & real["city"].isin(["Bern", "Graz"])]
+    # Heavy parcels go to Bern more often: the wishes say something of each other.
+    assert (rows["city"] == "Bern").mean() == pytest.approx(
+        (real["city"] == "Bern").mean(), abs=0.1
+    )
+    assert float(rows["freight"].mean()) == pytest.approx(float(real["freight"].mean()), rel=0.1)
+    assert (rows["goods"] + rows["freight"] == rows["total"]).all()
+
+
+def test_a_total_that_is_given_is_split() -> None:
+    rows = drawn(total=60, city="Bern")
+    assert (rows["goods"] + rows["freight"] == 60).all()
+    assert rows["goods"].nunique() > 10
+    assert set(rows["country"]) == {"CH"}
+
+
+def test_shares_are_met_and_the_other_values_share_the_rest() -> None:
+    rows = drawn(city=Shares({"Bern": 0.5, "Linz": 0.1}))
+    assert int((rows["city"] == "Bern").sum()) in (ROWS // 2, ROWS // 2 + 1)
+    assert abs(int((rows["city"] == "Linz").sum()) - ROWS // 10) <= 1
+    rest = rows[~rows["city"].isin(["Bern", "Linz"])]
+    assert (rest["city"] == "Graz").mean() == pytest.approx(0.4 / (0.4 + 0.1 + 0.05), abs=0.12)
+    ages = drawn(weight=Shares({Range(None, 1.0): 0.25, Range(1.2, None): 0.75}))
+    assert int((ages["weight"] <= 1.0).sum()) in (ROWS // 4, ROWS // 4 + 1)
+    assert not ages["weight"].between(1.01, 1.19).any()
+
+
+def test_a_range_leaves_no_missing_values() -> None:
+    assert not drawn(arrived=SPRING)["arrived"].isna().any()
+
+
+def test_temperature_moves_rows_towards_the_likely_values() -> None:
+    cold, hot = (
+        delivery_model().sample(ROWS, seed=1, temperature=heat).frame["city"].value_counts()
+        for heat in (0.3, 3.0)
+    )
+    assert cold["Graz"] > 1.3 * hot["Graz"]
+    with pytest.raises(ModelError, match="temperature"):
+        delivery_model().sample(1, seed=1, temperature=0.0)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"weight": Range(500, 600)}, "no row lies there"),
+        ({"weight": Range(2, 1)}, "no row lies there"),
+        ({"city": Range("A", "C")}, "no order"),
+        ({"city": OneOf(("Wien",))}, "Bern"),
+        ({"city": Shares({"Bern": 0.7, "Graz": 0.7})}, "at most 1"),
+        ({"weight": Shares({Range(0, 1): 0.5})}, "add up to 1"),
+        ({"ordered": Range("soon", None)}, "date32"),
+        ({"height": Range(1, 2)}, "height"),
+    ],
+)
+def test_wishes_that_no_row_can_keep_are_refused(given: dict[str, object], said: str) -> None:
+    with pytest.raises(ModelError, match=said):
+        drawn(**given)

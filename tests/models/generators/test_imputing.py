@@ -1,0 +1,64 @@
+"""Missing cells of real rows: filled in from the rest of the row, nothing else touched."""
+
+import numpy as np
+import pandas as pd
+from pandas.testing import assert_frame_equal
+
+from data_contracts.dataset import Dataset
+from tests.models.generators.deliveries import CITIES, CONTRACT, TABLE, deliveries, delivery_model
+
+
+def gaps() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Whole rows, and the same with holes in four of their columns."""
+    whole = deliveries(600, seed=8).frame.dropna().reset_index(drop=True)
+    holed = whole.copy()
+    for start, name in enumerate(("weight", "city", "total", "arrived")):
+        holed.loc[holed.index % 5 == start, name] = None
+    return whole, holed
+
+
+def imputed(holed: pd.DataFrame, **options: object) -> pd.DataFrame:
+    return delivery_model().impute(Dataset(CONTRACT, {TABLE.name: holed}), seed=4, **options).frame
+
+
+def test_only_missing_cells_change_and_rules_hold() -> None:
+    whole, holed = gaps()
+    before = holed.copy(deep=True)
+    filled = imputed(holed)
+    assert_frame_equal(holed, before)
+    assert not filled.isna().any().any()
+    assert filled.dtypes.tolist() == whole.dtypes.tolist()
+    for name in whole.columns:
+        known = holed[name].notna()
+        assert filled.loc[known, name].tolist() == holed.loc[known, name].tolist()
+    assert (filled["goods"] + filled["freight"] == filled["total"]).all()
+    assert (filled["ordered"] <= filled["arrived"]).all()
+    assert [CITIES[city] for city in filled["city"]] == filled["country"].tolist()
+
+
+def test_draws_differ_and_follow_the_rest_of_the_row() -> None:
+    whole, holed = gaps()
+    mine = holed["weight"].isna()
+    one = imputed(holed)
+    other = delivery_model().impute(Dataset(CONTRACT, {TABLE.name: holed}), seed=5).frame
+    assert not one.loc[mine, "weight"].equals(other.loc[mine, "weight"])
+    true = np.log(whole.loc[mine, "weight"].to_numpy(float))
+    draw = np.log(one.loc[mine, "weight"].to_numpy(float))
+    assert np.corrcoef(true, draw)[0, 1] > 0.4
+
+
+def test_a_point_is_closer_than_a_draw() -> None:
+    whole, holed = gaps()
+    mine = holed["weight"].isna()
+    true = whole.loc[mine, "weight"].to_numpy(float)
+    errors = [
+        float(np.abs(imputed(holed, point=point).loc[mine, "weight"].to_numpy(float) - true).mean())
+        for point in (True, False)
+    ]
+    assert errors[0] < errors[1]
+    assert (imputed(holed, point=True)["country"] == whole["country"]).all()
+
+
+def test_rows_without_gaps_come_back_as_they_are() -> None:
+    whole, _ = gaps()
+    assert_frame_equal(imputed(whole), whole)
