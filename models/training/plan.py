@@ -22,6 +22,7 @@ class TrainingPlan(Record):
     learning_rate: float = Field(gt=0, description="The highest of the one-cycle schedule.")
     weight_decay: float = Field(default=0.01, ge=0)
     clip_norm: float = Field(default=1.0, gt=0)
+    momentum: float = Field(default=0.9, ge=0, lt=1, description="First decay of AdamW.")
     average_decay: float = Field(default=0.999, ge=0, lt=1)
     patience: int = Field(
         default=3, gt=0, description="Validations in a row that are worse before it closes early."
