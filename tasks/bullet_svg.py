@@ -7,8 +7,8 @@ colour is carried by a shape too.
 from markupsafe import Markup
 
 from data_contracts.report import Finding
+from tasks.report_measures import Measure, reference_words
 from tasks.report_numbers import axis_number, nice_ceiling, number, show
-from tasks.report_words import Measure, reference_words
 
 # The drawing's own units; the page scales it to the room there is.
 WIDTH, HEIGHT = 320, 50
@@ -70,6 +70,12 @@ def bullet(finding: Finding, measure: Measure, title: str) -> Markup:
         WIDTH, HEIGHT, title
     )
     return head + Markup("").join(parts) + Markup("</svg>")
+
+
+def is_band(finding: Finding) -> bool:
+    """Whether a count is told as a band: only its ends mean something."""
+    low, high = number(finding.low), number(finding.high)
+    return finding.unit == "rows" and low is not None and high is not None and low < high
 
 
 def better_direction(finding: Finding, measure: Measure) -> str:
@@ -151,7 +157,7 @@ def _bar(finding: Finding, low: float, high: float) -> Markup:
 
 def _value(finding: Finding, low: float, high: float) -> Markup:
     value = number(finding.value)
-    if value is None:
+    if value is None or is_band(finding):
         return Markup("")
     return Markup('<g class="value {}" transform="translate({} {})">{}</g>').format(
         finding.state, _place(value, low, high), _MIDDLE, _SHAPES[finding.state]

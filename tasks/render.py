@@ -14,14 +14,13 @@ from tasks.bullet_svg import state_sign
 from tasks.heat_map_svg import CLASS_NAMES
 from tasks.report_numbers import count
 from tasks.report_pictures import proof_views, provenance_view, table_views
+from tasks.report_sentences import power_lines, sentences
 from tasks.report_view import (
     DETECTION,
     finding_row,
     group_rows,
-    power_lines,
-    sentences,
     split_utility,
-    summary_rows,
+    summary_findings,
     untested_attacks,
     verdict_view,
 )
@@ -53,10 +52,11 @@ def _page(report: Report) -> dict[str, Any]:
         "published": report.verdict == "published",
         "sentences": sentences(report),
         "powers": power_lines(report),
-        "summary": summary_rows(report),
+        "summary": [finding_row(finding) for finding in summary_findings(report)],
+        "measured": {finding.group for finding in report.findings},
         "groups": {group: group_rows(report, group) for group in _GROUPS},
         "utility": split_utility(group_rows(report, "utility")),
-        "detection": [row for row in everything if row.name in DETECTION],
+        "detection": [row for row in everything if row.name in DETECTION[1:]],
         "everything": everything,
         "tables": table_views(report),
         "many_tables": len(tables) > 1,

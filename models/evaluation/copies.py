@@ -57,12 +57,16 @@ def _exact_finding(test: CopyTest, controls: Controls, p_value: float, *, refuse
         f"Training rows found among {test.exact.size:,} synthetic rows, beside what held-out rows "
         f"lead to expect; counts are bands. {_size(pool)}"
     )
+    low, high = _band(votes.training)
+    least, most = _band(expected)
     return Finding(
         name="exact_copies",
         group="copies",
-        value=_band(votes.training),
-        reference=_band(expected),
-        reference_name="from held-out rows",
+        value=high,
+        low=low,
+        high=high,
+        reference=most,
+        reference_name="from held-out rows" + (f": {least:,.0f} to" if least < most else ""),
         unit="rows",
         state=state,
         table=test.coded.table.name,
@@ -171,9 +175,10 @@ def _p_band(p_value: float) -> str:
     return f"p below {above[0]:g}." if above else f"p at least {P_VALUE_BANDS[-1]:g}."
 
 
-def _band(count: float) -> float:
-    """The smallest band edge that is not below the count."""
-    return float(next((edge for edge in BANDS if count <= edge), BANDS[-1]))
+def _band(count: float) -> tuple[float, float]:
+    """The fewest and the most of the band in which the count lies: 0, 1 to 10, 11 to 20, ..."""
+    place = next((at for at, edge in enumerate(BANDS) if count <= edge), len(BANDS) - 1)
+    return (BANDS[place - 1] + 1.0, float(BANDS[place])) if place else (0.0, 0.0)
 
 
 def _nothing_to_compare(coded: CodedTable) -> tuple[Finding, ...]:

@@ -257,6 +257,35 @@ def test_the_page_is_drawn_from_json_alone_and_always_the_same() -> None:
     assert render_report(again) == render_report(made)
 
 
+def test_each_figure_is_told_once_beside_the_full_table() -> None:
+    html = render_report(report())
+    sections = html[html.index('id="figures"') : html.index('id="everything"')]
+    for label in ("Shape error", "Detection AUC", "Utility gap", "Exact copies (G1)"):
+        assert sections.count(f'<span class="label">{label}</span>') == 1
+    full = html[html.index('id="everything"') :]
+    assert all(full.count(f"<code>{finding.name}</code>") == 1 for finding in findings())
+
+
+def test_a_count_that_is_a_band_is_told_by_both_ends() -> None:
+    band = Finding(
+        name="exact_copies", group="copies", value=500.0, low=201.0, high=500.0, reference=1_000.0,
+        reference_name="from held-out rows: 501 to", unit="rows", state="pass",
+    )  # fmt: skip
+    text = " ".join(Page(render_report(report(findings=(band,)))).text.split())
+    assert "201 to 500 rows" in text and "501 to 1,000 rows" in text
+    assert text.count("500 rows") == text.count("201 to 500 rows")
+
+
+def test_a_test_without_power_is_one_reason_not_two() -> None:
+    blind = [
+        Finding(name=name, group="copies", value=value, unit="%", bar=bar, state="inconclusive")
+        for name, value, bar in (("exact_copies", 0.0, None), ("smallest_exact_leak", 7.0, 5.0))
+    ]
+    html = render_report(report(findings=tuple(blind)))
+    assert html.count('class="reason inconclusive"') == 1
+    assert "could not see a leak of the share" in html
+
+
 def test_every_drawing_is_told_in_words_too() -> None:
     html = render_report(report())
     drawings = re.findall(r'<svg class="(?:bullet|picture|heat-map)"[^>]*role="img"><title>', html)

@@ -10,8 +10,8 @@ from data_contracts.report import Finding
 from tasks.bullet_svg import better_direction, bullet
 from tasks.heat_map_svg import heat_class, heat_map, matrix
 from tasks.pictures_svg import column_picture, largest_gap
+from tasks.report_measures import measure_of, reference_words
 from tasks.report_numbers import count, cut, duration, nice_ceiling, points, show
-from tasks.report_words import measure_of, reference_words
 
 FIGURES = st.floats(allow_nan=False, allow_infinity=False, width=32)
 

@@ -8,7 +8,8 @@ import pytest
 
 from data_contracts.contract import Bars
 from data_contracts.report import Finding
-from models.evaluation.copies import evaluate_copies
+from data_contracts.report import judge as judge_findings
+from models.evaluation.copies import _band, evaluate_copies
 from models.evaluation.copy_controls import _mostly
 from tests.models.evaluation.tables import coded, draw_people, named, splice, with_column
 
@@ -183,7 +184,22 @@ def test_all_rows_of_one_person_are_one_vote() -> None:
 
 def test_figures_are_bands_not_exact_counts() -> None:
     found = evaluate_copies(coded(TRAINING, splice(FRESH, TRAINING.slice(0, 33)), HOLDOUT))
-    assert named(found, "exact_copies").value == 50
+    exact = named(found, "exact_copies")
+    assert (exact.low, exact.value, exact.high) == (21, 50, 50)
+    assert exact.reference is not None and exact.reference_name is not None
+
+
+def test_both_ends_of_a_band_are_told() -> None:
+    """490 and 510 lie in neighbouring bands, whose upper ends alone read as twice as much."""
+    assert _band(490) == (201, 500) and _band(510) == (501, 1_000)
+    assert _band(0) == (0, 0) and _band(0.4) == (1, 10)
+    few, many = (
+        Finding(name="exact_copies", group="copies", value=high, low=low, high=high, unit="rows",
+                state="refuse")
+        for low, high in (_band(0), _band(510))
+    )  # fmt: skip
+    assert judge_findings((few,))[1] == ("exact_copies = 0 rows",)
+    assert judge_findings((many,))[1] == ("exact_copies = 501 to 1,000 rows",)
 
 
 def test_the_same_seed_gives_the_same_findings_and_leaves_frames_alone() -> None:
