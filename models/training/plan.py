@@ -20,7 +20,6 @@ class TrainingPlan(Record):
     epochs: int = Field(gt=0)
     batch_rows: int = Field(gt=0)
     learning_rate: float = Field(gt=0, description="The highest of the one-cycle schedule.")
-    momentum: float = Field(default=0.9, ge=0, lt=1, description="Share of old gradients kept.")
     weight_decay: float = Field(default=0.01, ge=0)
     clip_norm: float = Field(default=1.0, gt=0)
     momentum: float = Field(default=0.9, ge=0, lt=1, description="First decay of AdamW.")
