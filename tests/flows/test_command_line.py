@@ -96,6 +96,8 @@ def test_samples_are_exact_seeded_and_marked(
         (["sample", "people.odcs.yaml", "-n", "5", "--given", "region=z", "-o", "x"], 1, "region"),
         (["sample", "people.odcs.yaml", "-n", "5", "--given", "region=north", "--given",
           "region=south", "-o", "x"], 2, "region: given more than once"),
+        (["sample", "people.odcs.yaml", "-n", "5", "--given", "seen=2023-01-01T08:00", "-o", "x"],
+         2, "offset"),
         (["sample", "no/such/model", "-n", "5", "-o", "x.parquet"], 1, "no/such/model"),
         (["releases", "absent.odcs.yaml"], 2, "absent"),
         (["check", "absent.odcs.yaml"], 2, "absent"),
