@@ -70,6 +70,7 @@ class Guide:
         self.codec, self.table, self.rows = codec, table, rows
         self.choices: dict[str, Choice] = {}
         self.wished: dict[str, Bounds] = {}
+        self.present: dict[str, BoolArray] = {}
         self.kinds = np.zeros(rows, dtype=np.int64)
         self.measures = codec.measures()
         self.rules: list[LinearRule] = linear_rules(table, self.measures)
@@ -87,6 +88,7 @@ class Guide:
         guide.kinds = self.kinds[rows]
         for name, choice in self.choices.items():
             guide.choices[name] = Choice(choice.allowed, choice.kinds[rows])
+        guide.present = {name: present[rows] for name, present in self.present.items()}
         for name, bounds in self.wished.items():
             guide._follow(name)
             guide.wished[name] = Bounds(bounds.low[rows], bounds.high[rows])
@@ -95,7 +97,7 @@ class Guide:
     @property
     def idle(self) -> bool:
         """Whether there is nothing to keep to."""
-        return not (self.lines or self.choices or self.combinations)
+        return not (self.lines or self.choices or self.combinations or self.present)
 
     @property
     def first(self) -> list[int]:
@@ -119,13 +121,11 @@ class Guide:
             else:
                 self._ask(name, [wish], np.zeros(self.rows, dtype=np.int64))
 
-    def forbid_missing(self, missing: Mapping[str, BoolArray]) -> None:
+    def forbid_missing(self, rows: Mapping[str, BoolArray]) -> None:
         """In these rows of a column `(rows,)` a value must be drawn."""
-        for name, rows in missing.items():
-            part = self.codec.parts_[self.codec.columns_[name].start]
-            values = np.ones((2, part.cardinality), dtype=np.bool_)
-            values[1, 0] = not self.codec.may_miss(name)
-            self.choices[name] = Choice(values, rows.astype(np.int64))
+        for name in rows:
+            if self.codec.may_miss(name):
+                self.present[name] = rows[name]
 
     def weights(self, part: int) -> FloatArray | None:
         """The share of each value of a part that each row may have, `(rows, values)`.
@@ -141,6 +141,9 @@ class Guide:
         if place > 0:
             return shares
         kept = [one.allowed(name) for one in self.combinations if name in one.names]
+        if name in self.present:
+            values = np.arange(self.codec.parts_[part].cardinality)
+            kept.append((values > 0) | ~self.present[name][:, None])
         if name in self.choices:
             kept.append(self.choices[name].allowed[self.choices[name].kinds])
         for allowed_ in kept:
@@ -242,9 +245,7 @@ class Guide:
         self._follow(name)
         low, high = np.array(ends).T
         self.wished[name] = Bounds(low[kinds], high[kinds])
-        missing = self.codec.may_miss(name)
-        if missing:
-            self.forbid_missing({name: np.ones(self.rows, dtype=np.bool_)})
+        self.forbid_missing({name: np.ones(self.rows, dtype=np.bool_)})
 
 
 def _named(wishes: Sequence[Wish]) -> list[Any]:

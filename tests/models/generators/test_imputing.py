@@ -10,7 +10,7 @@ from tests.models.generators.deliveries import CITIES, CONTRACT, TABLE, deliveri
 
 def gaps() -> tuple[pd.DataFrame, pd.DataFrame]:
     """Whole rows, and the same with holes in four of their columns."""
-    whole = deliveries(600, seed=8).frame.dropna().reset_index(drop=True)
+    whole = deliveries(1500, seed=8).frame.dropna().reset_index(drop=True)
     holed = whole.copy()
     for start, name in enumerate(("weight", "city", "total", "arrived")):
         holed.loc[holed.index % 5 == start, name] = None
