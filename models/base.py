@@ -55,6 +55,21 @@ class Generator(Protocol):
 
 
 @runtime_checkable
+class Embedder(Protocol):
+    """Learns a dataset, then turns rows of the same table into points of a small space.
+
+    `embed` gives a float array `(rows, dimensions)`, the same for the same rows, for other models
+    to learn from: rows that are alike lie close together.
+    """
+
+    def fit(
+        self, data: Dataset, *, seed: int, progress: ProgressCallback | None = None
+    ) -> Self: ...
+
+    def embed(self, data: Dataset) -> np.ndarray: ...
+
+
+@runtime_checkable
 class Codec(Protocol):
     """Turns one column into small integer codes, and codes back into values.
 

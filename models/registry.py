@@ -18,8 +18,9 @@ class Entry:
     """One model: where its class and its options are, what it learns and what it can do.
 
     `model` and `options` are `module:name`, imported when the model is asked for and not before.
-    `kinds` are kinds of tables. `supports` are powers: `condition` (exact `given=`) or
-    `foreign_keys`.
+    `kinds` are kinds of tables. `supports` are powers: `condition` (exact `given=`),
+    `wishes` (ranges, choices and shares), `temperature`, `impute`, `density` (`log_density`),
+    `embed` (latents of rows), `critic` (scores of rows) or `foreign_keys`.
     """
 
     model: str
@@ -32,6 +33,24 @@ REGISTRY: dict[str, Entry] = {
     "any_order": Entry(
         model="models.generators.any_order:AnyOrderGenerator",
         options="models.generators.any_order:AnyOrderOptions",
+        kinds=frozenset({"table"}),
+        supports=frozenset({"condition", "wishes", "temperature", "impute", "density"}),
+    ),
+    "vae": Entry(
+        model="models.generators.vae:VaeGenerator",
+        options="models.generators.vae:VaeOptions",
+        kinds=frozenset({"table"}),
+        supports=frozenset({"embed"}),
+    ),
+    "gan": Entry(
+        model="models.generators.gan:GanGenerator",
+        options="models.generators.gan:GanOptions",
+        kinds=frozenset({"table"}),
+        supports=frozenset({"critic"}),
+    ),
+    "gaussian_copula": Entry(
+        model="models.generators.gaussian_copula:GaussianCopulaGenerator",
+        options="models.generators.gaussian_copula:GaussianCopulaOptions",
         kinds=frozenset({"table"}),
         supports=frozenset({"condition"}),
     ),

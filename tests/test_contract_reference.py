@@ -15,6 +15,8 @@ from data_contracts.contract import Bars, Column, ForeignKey, Holdout, Sampling,
 from data_contracts.errors import ContractError
 from data_contracts.loading import dump_contract, load_contract, parse_contract
 from models.generators.any_order import AnyOrderOptions
+from models.generators.gan import GanOptions
+from models.generators.vae import VaeOptions
 from models.registry import REGISTRY
 from tests.conftest import ROOT
 
@@ -30,6 +32,8 @@ OWN: dict[str, tuple[type[BaseModel], tuple[str, ...]]] = {
     "`holdout`": (Holdout, tuple(Holdout.model_fields)),
     "`generator`": (ModelChoice, tuple(ModelChoice.model_fields)),
     "`options`": (AnyOrderOptions, tuple(AnyOrderOptions.model_fields)),
+    "`options` of `vae`": (VaeOptions, tuple(VaeOptions.model_fields)),
+    "`options` of `gan`": (GanOptions, tuple(GanOptions.model_fields)),
     "`sampling`": (Sampling, tuple(Sampling.model_fields)),
     "`bars`": (Bars, tuple(Bars.model_fields)),
 }

@@ -17,6 +17,23 @@ CHOICES = {
     "any_order": ModelChoice(
         name="any_order", options={"epochs": 2, "width": 16, "blocks": 1, "batch_rows": 64}
     ),
+    "vae": ModelChoice(
+        name="vae",
+        options={"epochs": 2, "width": 16, "blocks": 1, "latents": 4, "batch_rows": 64},
+    ),
+    "gan": ModelChoice(
+        name="gan",
+        options={
+            "epochs": 2,
+            "width": 16,
+            "blocks": 1,
+            "noise": 4,
+            "batch_rows": 32,
+            "critic_width": 16,
+            "critic_steps": 1,
+        },
+    ),
+    "gaussian_copula": ModelChoice(name="gaussian_copula"),
     "independent": ModelChoice(name="independent"),
     "bootstrap": ModelChoice(name="bootstrap"),
 }
