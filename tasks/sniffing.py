@@ -52,7 +52,9 @@ def _read_sample(stream: object) -> bytes:
 def _only_table(file: Path) -> str:
     import sqlalchemy
 
-    engine = sqlalchemy.create_engine(f"sqlite:///{file}")
+    from tasks.sql_rows import read_only_sqlite
+
+    engine = sqlalchemy.create_engine(read_only_sqlite(file.resolve()))
     try:
         tables = sqlalchemy.inspect(engine).get_table_names()
     finally:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from data_contracts.contract import Source
-from data_contracts.errors import SourceError
+from data_contracts.errors import ContractError, SourceError
 from tasks.readers import read_ahead, read_batches, read_chunks, sniff_source, source_fingerprint
 from tasks.source_rows import SourceUnavailableError
 
@@ -225,7 +225,7 @@ def test_a_query_and_a_url_from_the_environment(
     [
         ({"url": "sqlite:///rows.db", "table": "nobody"}, "no such table nobody"),
         ({"url": "sqlite:///rows.db", "query": "SELECT x FROM people"}, "no such column: x"),
-        ({"url": "sqlite:///rows.db", "query": "SELEC 1"}, "syntax error"),
+        ({"url": "sqlite:///rows.db", "query": "SELECT 1 FRM x y"}, "syntax error"),
         ({"url": "sqlite:///gone.db", "table": "people"}, "no such database file"),
         ({"url": "nonsense", "table": "people"}, "not a URL that can be used"),
         ({"url": "nodialect://u:secret@h/d", "table": "people"}, "not a URL that can be used"),
@@ -239,6 +239,42 @@ def test_a_database_that_cannot_be_read_is_told_without_its_url(
         read(Source.model_validate({"format": "sql", **options}), tmp_path)
     assert "secret" not in str(error.value)
     assert not isinstance(error.value, SourceUnavailableError)
+
+
+@pytest.mark.parametrize(
+    ("query", "error", "found"),
+    [
+        ("drop table people", ContractError, "does not begin with SELECT, WITH or VALUES"),
+        ("/* select */ -- select\nDELETE FROM people", ContractError, "does not begin with"),
+        ("SELECT 1; DROP TABLE people", ContractError, "more than one statement"),
+        ("SELECT ';' AS a; -- done;\nDROP TABLE people", ContractError, "more than one statement"),
+        # A statement that reads by its first word alone: the database itself refuses it.
+        ("WITH x AS (SELECT 1) DELETE FROM people", SourceError, "readonly database"),
+    ],
+)
+def test_a_query_cannot_change_the_database(
+    tmp_path: Path, database: Path, query: str, error: type[Exception], found: str
+) -> None:
+    before = database.read_bytes()
+    source = Source(format="sql", url="sqlite:///rows.db?mode=rw", query=query)
+    with pytest.raises(error, match=found):
+        read(source, tmp_path)
+    assert database.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "-- the first\nselect id AS a FROM people WHERE name = 'Ana';\n",
+        "/* one; */ WITH x AS (SELECT ';' AS a) SELECT 1 AS a FROM x -- done; all of it",
+        "SELECT id AS \"a\" FROM people WHERE name <> ';' ; -- end",
+    ],
+)
+def test_a_query_that_reads_is_let_through(tmp_path: Path, database: Path, query: str) -> None:
+    named = tmp_path / "a #50% ?.db"
+    database.rename(named)
+    source = Source(format="sql", url="sqlite:///a #50% %3F.db", query=query)
+    assert read(source, tmp_path, "a") == [{"a": 1}]
 
 
 def test_a_locked_database_may_answer_later(tmp_path: Path, database: Path) -> None:
