@@ -1,7 +1,9 @@
 """What every reader hands over: rows as they were read, and the rows that it could not split."""
 
 import contextlib
+import difflib
 import errno
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,8 @@ _MAGIC = {
     b"\x04\x22\x4d\x18": "lz4",
 }
 _ARCHIVES = {b"PK\x03\x04": "a zip archive", b"7z\xbc\xaf": "a 7z archive", b"\xfd7zXZ": "xz"}
+# Missing names that near ones are looked for, and how alike two names are (0..1) that are near.
+_NEAR, _LIKENESS = 12, 0.8
 _PASSING = (errno.EIO, errno.ETIMEDOUT, errno.ESTALE, errno.EAGAIN, errno.ECONNRESET)
 
 
@@ -146,11 +150,11 @@ def check_columns(
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The columns to read and those left out; SourceError for a header that does not fit.
 
-    `wanted` None asks for all columns of the file.
+    `wanted` None asks for all columns of the file. In a file that lacks its header `found` are a
+    person's values: no message shows more of them than what is, or nearly is, a declared name.
     """
-    twice = sorted({name for name in found if found.count(name) > 1})
-    if twice:
-        fault = f"column {_listed(twice)} stands more than once in the header"
+    if twice := _named_twice(found, wanted):
+        fault = f"column {twice} stands more than once in the header"
         raise SourceError(problem(file, fault, "Rename or remove the second one in the source."))
     if wanted is None:
         return tuple(found), ()
@@ -159,8 +163,39 @@ def check_columns(
         fault = (
             f"{len(missing)} of the contract's {len(wanted)} columns missing: {_listed(missing)}"
         )
-        raise SourceError(problem(file, f"{fault}; it has {_listed(found)}", _hint(found, wanted)))
+        raise SourceError(problem(file, fault + _instead(found, wanted), _hint(found, wanted)))
     return wanted, tuple(name for name in found if name not in wanted)
+
+
+def _named_twice(found: list[str], wanted: tuple[str, ...] | None) -> str:
+    """Names that stand more than once: declared ones in words, others by their places from 1."""
+    seen = Counter(found)
+    twice = [name for name, count in seen.items() if count > 1]
+    declared = [name for name in twice if name in (wanted or ())]
+    if declared or not twice:
+        return _listed(declared)
+    places = [place + 1 for place, name in enumerate(found) if name == twice[0]]
+    return f"at places {', '.join(map(str, places[:12]))}"
+
+
+def _instead(found: list[str], wanted: tuple[str, ...]) -> str:
+    """What the file has in place of columns that are missing, without showing its values."""
+    others = [name for name in found if name not in wanted]
+    folded = {name.strip().casefold(): name for name in others}
+    near: dict[str, None] = {}
+    for name in [name for name in wanted if name not in found][:_NEAR]:
+        plain = name.strip().casefold()
+        near.update(
+            dict.fromkeys(
+                folded[match]
+                for match in difflib.get_close_matches(plain, list(folded), 2, _LIKENESS)
+            )
+        )
+    if near:
+        return f"; it has {_listed(list(near))}"
+    if len(others) == len(found):
+        return f"; its first row has {len(found)} fields, none of them a declared column"
+    return ""
 
 
 def _listed(names: list[str], most: int = 12) -> str:

@@ -35,7 +35,8 @@ def read_sql(source: Source, folder: Path, wanted: tuple[str, ...] | None) -> It
     """The rows of the query (or table) as typed columns; the URL comes from the environment.
 
     Raises ContractError for a query that may do more than read, SourceError for a missing variable
-    or a query that fails, SourceUnavailableError for a database that does not answer. None shows the URL, the query's parameters or values.
+    or a query that fails, SourceUnavailableError for a database that does not answer. None of them
+    shows the URL, the query's parameters or values.
     """
     name = f"table {source.table}" if source.table else "the query"
     if source.query is not None:

@@ -71,6 +71,24 @@ def test_a_wrong_delimiter_without_a_header_is_told(tmp_path: Path) -> None:
         landing.ingest()
 
 
+@pytest.mark.parametrize("row", ["P00000,Bob Moser,Linz", "P00000,Bob,Bob"])
+def test_a_row_in_place_of_the_header_is_not_shown(tmp_path: Path, row: str) -> None:
+    landing = Landing(tmp_path, text("person_id"), text("name"), text("city"))
+    with pytest.raises(SourceError) as error:
+        landing.write(f"{row}\nP00001,Eva Huber,Graz\n").ingest()
+    shown = str(error.value)
+    told = "at places 2, 3 stands more" if "Bob," in row else "first row has 3 fields, none of them"
+    assert told in shown
+    assert not [cell for cell in ("P0000", "Bob", "Moser", "Linz", "Eva") if cell in shown]
+
+
+def test_only_names_near_a_declared_one_are_shown(tmp_path: Path) -> None:
+    landing = Landing(tmp_path, text("person_id"), text("name"), text("city"))
+    with pytest.raises(SourceError, match=r"2 of the contract's 3 .*; it has 'Person_ID'") as error:
+        landing.write("Person_ID,name,Moser\n1,x,y\n").ingest()
+    assert "Moser" not in str(error.value)
+
+
 @pytest.mark.parametrize("keep", [0.3, 0.9, 0.999])
 def test_a_cut_off_gzip_is_refused(tmp_path: Path, keep: float) -> None:
     packed = gzip.compress(b"a,b\n" + os.urandom(30_000).hex().encode())
