@@ -14,7 +14,7 @@ from data_contracts.column_contradictions import logical_type_of
 from data_contracts.column_profile import CANDIDATES, ColumnProfile, Extremes, is_text
 from data_contracts.contract import Column
 from data_contracts.errors import ContractError, SourceError
-from data_contracts.identifiers import guess_identifier, looks_like_key, words_of
+from data_contracts.identifiers import guess_identifier, looks_like_key, plain_words_of
 from data_contracts.schema import type_text
 
 MOST_CATEGORIES = 50
@@ -22,10 +22,17 @@ MOST_CLASSES = 20
 FEWEST_ROWS = 5
 # Beyond it a bound might be no double any more.
 _LARGEST = Decimal("1e300")
-_QUASI = frozenset({
-    "age", "sex", "gender", "birth", "birthday", "birthdate", "dob", "zip", "zipcode", "postcode",
-    "postal", "plz", "nationality", "ethnicity", "race", "marital", "occupation", "profession",
-    "education", "native", "citizenship", "latitude", "longitude",
+_BIRTH = frozenset({
+    "birth", "birthday", "birthdate", "birthyear", "born", "dob", "geboren", "geburt",
+    "geburtsdatum", "geburtstag", "geburtsjahr", "geburtsort", "gebdat", "naissance", "nacimiento",
+    "nascita",
+})  # fmt: skip
+_QUASI = _BIRTH | frozenset({
+    "age", "sex", "gender", "zip", "zipcode", "postcode", "postal", "plz", "nationality",
+    "ethnicity", "race", "marital", "occupation", "profession", "education", "native",
+    "citizenship", "latitude", "longitude", "alter", "geschlecht", "postleitzahl",
+    "nationalitat", "staatsangehorigkeit", "staatsburgerschaft", "familienstand", "beruf", "sexe",
+    "sexo", "sesso", "edad", "genero", "genere", "nationalite", "nacionalidad", "nazionalita",
 })  # fmt: skip
 _SENSITIVE = frozenset({
     "religion", "religious", "diagnosis", "disease", "hiv", "income", "salary", "wage", "health",
@@ -156,11 +163,14 @@ def found_extremes(draft: ColumnDraft) -> Extremes:
 
 def _guess_role(draft: ColumnDraft) -> None:
     logical, profile = draft.values["logical_type"], draft.profile
+    words = set(plain_words_of(profile.name))
     if logical in ("string", "integer"):
         texts = list(dict.fromkeys(profile.sample))
         share = profile.distinct_share
         guess = guess_identifier(profile.name, texts, share, logical == "string")
-        if guess is not None:
+        # A birth date that stays text differs in many rows, yet is no key.
+        is_birth = bool(words & _BIRTH) and (guess is None or guess.kind in ("key", "free_text"))
+        if guess is not None and not is_birth:
             draft.identify(guess.kind)
             draft.ask(guess.why)
             return
@@ -168,7 +178,6 @@ def _guess_role(draft: ColumnDraft) -> None:
             draft.identify("key")
             draft.ask("has the header of a key")
             return
-    words = set(words_of(profile.name))
     for role, known in (("sensitive", _SENSITIVE), ("quasi_identifier", _QUASI)):
         if words & known:
             draft.values["role"] = role

@@ -5,10 +5,18 @@ a person. A miss costs more than a false alarm, so doubt is told.
 """
 
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from data_contracts.contract import IdentifierKind
+from data_contracts.person_names import (
+    is_loose_name,
+    is_of_things,
+    is_person,
+    says_name,
+    says_people,
+)
 
 _MOST = 0.7
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[A-Za-z]{2,}")
@@ -25,7 +33,6 @@ _NATIONAL = re.compile(
 _UUID = re.compile(r"\{?[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}\}?")
 _NETWORK = re.compile(r"([0-9]{1,3}\.){3}[0-9]{1,3}|([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}")
 _CARD = re.compile(r"[0-9]{13,19}")
-_PERSON = re.compile(r"([^\W\d_][\w'’.-]*,? ){1,3}[^\W\d_][\w'’.-]+")
 _ADDRESS = re.compile(
     r"(?i).*[0-9].*\b(street|st|road|rd|avenue|ave|lane|ln|drive|dr|blvd|square|rue|via|calle)\b.*"
     r"|.*(straße|strasse|str\.|gasse|weg|platz|allee)\s+[0-9]+.*"
@@ -33,21 +40,28 @@ _ADDRESS = re.compile(
 )
 
 _EMAIL_WORDS = frozenset({"email", "mail", "emails"})
-_PHONE_WORDS = frozenset({"phone", "telephone", "tel", "mobile", "cell", "fax", "telefon", "handy"})
-_ADDRESS_WORDS = frozenset(
-    {"address", "addr", "street", "strasse", "straße", "adresse", "addresse"}
-)
+_PHONE_WORDS = frozenset({
+    "phone", "telephone", "tel", "mobile", "cell", "fax", "telefon", "handy", "mobil", "festnetz",
+    "telefono", "movil", "cellulare", "phonenumber", "telefonnummer", "telefonnr", "handynummer",
+    "handynr", "mobilnummer", "mobiltelefon", "rufnummer", "faxnummer",
+})  # fmt: skip
+_ADDRESS_WORDS = frozenset({
+    "address", "addr", "street", "strasse", "adresse", "addresse", "anschrift", "direccion",
+    "indirizzo",
+})  # fmt: skip
 _NATIONAL_WORDS = frozenset({
     "ssn", "nino", "passport", "svnr", "pesel", "cpf", "dni", "aadhaar", "nationalid", "taxid",
     "insee", "bsn", "cnp", "personnummer",
 })  # fmt: skip
 _NAME_WORDS = frozenset({
-    "surname", "firstname", "lastname", "fullname", "forename", "vorname", "nachname", "prenom",
-    "familienname", "nickname", "username", "login",
+    "surname", "firstname", "lastname", "fullname", "forename", "givenname", "familyname",
+    "middlename", "maidenname", "nickname", "username", "login", "vorname", "nachname", "zuname",
+    "familienname", "rufname", "geburtsname", "prenom", "patronyme", "apellido", "apellidos",
+    "cognome", "nominativo",
 })  # fmt: skip
-_WHOSE = frozenset({
-    "first", "last", "full", "given", "family", "middle", "maiden", "customer", "client", "person",
-    "patient", "employee", "user", "member", "holder", "contact", "owner", "doctor",
+_OWNERS = frozenset({
+    "customer", "client", "person", "patient", "employee", "user", "member", "holder", "contact",
+    "owner", "doctor",
 })  # fmt: skip
 _KEY_WORDS = frozenset({"id", "ids", "key", "uuid", "guid", "pk", "identifier"})
 _TEXT_WORDS = frozenset({
@@ -69,12 +83,18 @@ def words_of(header: str) -> tuple[str, ...]:
     return tuple(word for word in re.split(r"[\W_]+", spaced.lower()) if word)
 
 
+def plain_words_of(header: str) -> tuple[str, ...]:
+    """`words_of` without accents: `Prénom` is prenom, `Straße` is strasse."""
+    spread = unicodedata.normalize("NFKD", header.replace("ß", "ss"))
+    return words_of("".join(letter for letter in spread if not unicodedata.combining(letter)))
+
+
 def looks_like_key(header: str) -> bool:
     """Whether the header says that the column identifies rows: `id`, `customer_id`, `orderKey`."""
     words = words_of(header)
     joined = "".join(words)
     return bool(words) and (words[-1] in _KEY_WORDS or (len(words) == 1 and joined.endswith("id")
-                            and joined[:-2] in _WHOSE))  # fmt: skip
+                            and joined[:-2] in _OWNERS))  # fmt: skip
 
 
 def guess_identifier(
@@ -85,10 +105,11 @@ def guess_identifier(
     `values` is a sample of its different values; `distinct_share` says how many of its values are
     different (1: all). Numbers can only be told by their header or by a checksum.
     """
-    for guess in (_by_value(values) if is_text else _by_digits(values), _by_header(header, values)):
-        if guess is not None:
-            return guess
-    return _by_shape(header, values, distinct_share) if is_text else None
+    found = _by_value(values) if is_text else _by_digits(values)
+    found = found or _by_header(header, values)
+    if found is None and is_text:
+        found = _by_person(header, values) or _by_shape(header, values, distinct_share)
+    return found
 
 
 def _by_value(values: Sequence[str]) -> Guess | None:
@@ -112,18 +133,37 @@ def _by_digits(values: Sequence[str]) -> Guess | None:
 
 
 def _by_header(header: str, values: Sequence[str]) -> Guess | None:
-    words = words_of(header)
+    words = plain_words_of(header)
     found, joined = set(words), "".join(words)
+    # Not only where the checksums fit: mistyped and made-up numbers are still what they are.
+    if "iban" in found and not is_of_things(words):
+        return Guess("iban", "has the header of bank account numbers (IBAN)")
     if found & _EMAIL_WORDS and _share(values, lambda value: "@" in value) > 0:
         return Guess("email", "has a header and values of e-mail addresses")
     if found & _PHONE_WORDS and _share(values, _full(_PHONE)) >= _MOST:
         return Guess("phone", "has a header and values of phone numbers")
     if found & _NATIONAL_WORDS or joined in _NATIONAL_WORDS or {"social", "security"} <= found:
         return Guess("national_id", "has the header of national identity numbers")
-    if found & _NAME_WORDS or joined in _NAME_WORDS or ("name" in found and found & _WHOSE):
+    if found & _NAME_WORDS or joined in _NAME_WORDS:
         return Guess("name", "has the header of people's names")
     if found & _ADDRESS_WORDS and not found & {"type", "kind", "count"}:
         return Guess("address", "has the header of addresses")
+    return None
+
+
+def _by_person(header: str, values: Sequence[str]) -> Guess | None:
+    """People's names, however often each of them stands in the column."""
+    words = plain_words_of(header)
+    if not values or is_of_things(words):
+        return None
+    if says_name(words):
+        return Guess("name", "has the header of people's names")
+    of_people = says_people(words)
+    # Under a header such as `Kunde`, some companies among the people change nothing.
+    if _share(values, is_person) >= (0.3 if of_people else _MOST):
+        return Guess("name", "looks like people's names")
+    if of_people and len(values) >= 5 and _share(values, is_loose_name) >= _MOST:
+        return Guess("name", "has the header of a person and values like names")
     return None
 
 
@@ -136,8 +176,6 @@ def _by_shape(header: str, values: Sequence[str], distinct_share: float) -> Gues
     said = bool(set(words_of(header)) & _TEXT_WORDS)
     if many >= 5 or long >= 60 or (said and many >= 2):
         return Guess("free_text", "looks like free text")
-    if "name" in words_of(header) or _share(values, _is_person) >= _MOST:
-        return Guess("name", "looks like people's names")
     if distinct_share >= 0.5 and len(values) >= 20:
         kind: IdentifierKind = "free_text" if many >= 2 else "key"
         return Guess(kind, "holds a different text in most rows")
@@ -150,10 +188,6 @@ def _full(pattern: re.Pattern[str]) -> Callable[[str], bool]:
 
 def _share(values: Sequence[str], holds: Callable[[str], bool]) -> float:
     return sum(map(holds, values)) / len(values) if values else 0.0
-
-
-def _is_person(value: str) -> bool:
-    return _PERSON.fullmatch(value.strip()) is not None and value.strip().istitle()
 
 
 def _is_international_phone(value: str) -> bool:

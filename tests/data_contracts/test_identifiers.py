@@ -54,11 +54,57 @@ def test_texts_that_differ_everywhere_are_asked_about() -> None:
 
 
 @pytest.mark.parametrize(
+    ("header", "values"),
+    [
+        ("name", ["Ann", "Bob"]),
+        ("Name", ["GRUBER A", "HUBER B"]),
+        ("Nom", ["Dupont", "Durand"]),
+        ("nombre", ["Ana", "Luis"]),
+        ("Prénom", ["Chloé", "Zoé"]),
+        ("cognome", ["Rossi", "Bianchi"]),
+        ("Kundenname", ["Gruber", "Huber"]),
+        ("host_name", ["Ann", "Bob"]),
+        ("product_manager", ["Ann Miller", "Bob Jones"]),
+        ("Kunde", ["Anna Gruber", "Acme GmbH", "Max Huber"]),
+        ("Betreuerin", ["Müller, Anna", "Dr. Eva McDonald", "Lea van der Berg"]),
+        ("Kundin", ["GRUBER", "HUBER", "MAIER", "BAUER", "WAGNER"]),
+        ("x", ["A. Müller", "José O'Brien", "Anna-Maria Huber"]),
+    ],
+)
+def test_names_that_stand_in_many_rows_are_caught(header: str, values: list[str]) -> None:
+    guess = guess_identifier(header, values, 0.001, is_text=True)
+    assert guess is not None
+    assert guess.kind == "name"
+
+
+@pytest.mark.parametrize(
+    ("header", "values", "kind"),
+    [
+        ("IBAN", ["DE00370400440532013000", "GB00WEST12345698765432"], "iban"),
+        ("Kunden-IBAN", [f"AT{n}" for n in range(30)], "iban"),
+        ("Telefonnummer", ["0660 123 45 67", "01 234 56 78"], "phone"),
+        ("Téléphone", ["06 12 34 56 78", "01 23 45 67 89"], "phone"),
+    ],
+)
+def test_a_header_tells_the_kind_of_numbers(header: str, values: list[str], kind: str) -> None:
+    guess = guess_identifier(header, values, 1.0, is_text=True)
+    assert guess is not None
+    assert guess.kind == kind
+
+
+@pytest.mark.parametrize(
     ("header", "values", "share", "is_text"),
     [
         ("workclass", ["Private", "State-gov", "Self-emp"], 0.001, True),
         ("native-country", ["United States", "Mexico"], 0.001, True),
         ("city", ["New York", "Los Angeles"], 0.01, True),
+        ("country_name", ["Costa Rica", "Sri Lanka"], 0.4, True),
+        ("product name", ["Blue Chair", "Green Table"], 0.1, True),
+        ("customer type", ["Retail Chain", "Private Person"], 0.01, True),
+        ("Kunde", ["ja", "nein"], 0.01, True),
+        ("satisfied", ["Very Good", "Not Good", "Very Bad"], 0.01, True),
+        ("paid with", ["Credit Card", "Bank Transfer"], 0.01, True),
+        ("iban_country", ["AT", "DE"], 0.01, True),
         ("grade", ["A", "B"], 0.01, True),
         ("period", ["2020-01", "2020-02"], 0.01, True),
         ("version", ["1.2.3", "1.2.4"], 0.1, True),

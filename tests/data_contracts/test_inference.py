@@ -119,6 +119,27 @@ def test_no_remark_names_a_rare_text() -> None:
     assert "Jane" not in json.dumps(draft.notes) + draft.contract.model_dump_json()
 
 
+@pytest.mark.parametrize("header", ["name", "Kunde", "Betreuerin", "x"])
+def test_no_draft_lists_the_names_of_people(header: str) -> None:
+    columns = {header: ["Anna Gruber", "Max Huber", "Eva Maier"] * 20, "n": ["1", "2"] * 30}
+    draft = draft_contract([profile_of(columns)], "test")
+    column = draft.contract.tables[0].column(header)
+    assert (column.role, column.identifier_kind, column.confirm) == ("identifier", "name", True)
+    assert "Gruber" not in json.dumps(draft.notes) + draft.contract.model_dump_json()
+
+
+def test_what_the_header_calls_a_thing_keeps_its_list() -> None:
+    column = column_of(["Costa Rica", "Sri Lanka"] * 10, "country_name")
+    assert (column.role, column.categories) == ("attribute", ("Costa Rica", "Sri Lanka"))
+
+
+@pytest.mark.parametrize("header", ["Geburtsdatum", "geboren", "birth date", "Date de naissance"])
+@pytest.mark.parametrize("form", ["19{:02d}-05-17", "17. 5. 19{:02d}"])
+def test_a_birth_date_is_a_quasi_identifier(header: str, form: str) -> None:
+    column = column_of([form.format(number) for number in range(20, 60)], header)
+    assert (column.role, column.identifier_kind) == ("quasi_identifier", None)
+
+
 @pytest.mark.parametrize(
     ("low", "high", "bounds"),
     [
