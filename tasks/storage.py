@@ -33,31 +33,37 @@ _BLOCK = 1 << 20
 
 @contextlib.contextmanager
 def store_errors(where: str) -> Iterator[None]:
-    """Turns an operating system's refusal (disk full, read-only, no access) into a StoreError."""
+    """Turns a refusal (disk full, read-only, no access, no network) into a StoreError."""
+    remedy = "free space and permissions"
+    if "://" in where:
+        remedy = "the address, the network and your credentials"
     try:
         yield
     except OSError as error:
         raise StoreError(
-            f"store {where}: {error.strerror or error}. Check free space and permissions, then run "
-            "again: what was already committed is untouched."
+            f"store {where}: {error.strerror or error}. Check {remedy}, then run again: what was "
+            "already committed is untouched."
         ) from error
 
 
 class Store:
     """A local folder or an object store (any URI that pyarrow or fsspec knows).
 
-    All paths are relative to the root, with forward slashes.
+    All paths are relative to the root, with forward slashes. One that is only read (`for_reading`)
+    makes no folder: a mistyped root would leave an empty one behind. Raises StoreError for a root
+    that cannot be made or reached.
     """
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, *, for_reading: bool = False) -> None:
         self.root = root
         self.local_root: Path | None = None
         if "://" in root and not root.startswith("file://"):
             base, prefix = _remote(root)
         else:
             self.local_root = Path(root.removeprefix("file://")).resolve()
-            with store_errors(str(self.local_root)):
-                self.local_root.mkdir(parents=True, exist_ok=True)
+            if not for_reading:
+                with store_errors(str(self.local_root)):
+                    self.local_root.mkdir(parents=True, exist_ok=True)
             base, prefix = pafs.LocalFileSystem(), str(self.local_root)
         self.fs: pafs.FileSystem = pafs.SubTreeFileSystem(prefix, base)
 
@@ -68,7 +74,8 @@ class Store:
         return f"{self.root.rstrip('/')}/{path}"
 
     def exists(self, path: str) -> bool:
-        return bool(self.fs.get_file_info(path).type != pafs.FileType.NotFound)
+        with store_errors(self.display(path)):
+            return bool(self.fs.get_file_info(path).type != pafs.FileType.NotFound)
 
     def is_committed(self, folder: str) -> bool:
         return self.exists(f"{folder}/{MANIFEST}")
@@ -76,13 +83,15 @@ class Store:
     def list_files(self, folder: str) -> list[str]:
         """All files below `folder`, sorted; an absent folder has none."""
         selector = pafs.FileSelector(folder, allow_not_found=True, recursive=True)
-        found = self.fs.get_file_info(selector)
+        with store_errors(self.display(folder)):
+            found = self.fs.get_file_info(selector)
         return sorted(info.path for info in found if info.type == pafs.FileType.File)
 
     def list_folders(self, folder: str) -> list[str]:
         """The names of the folders right below `folder`, sorted."""
         selector = pafs.FileSelector(folder, allow_not_found=True)
-        found = self.fs.get_file_info(selector)
+        with store_errors(self.display(folder)):
+            found = self.fs.get_file_info(selector)
         return sorted(info.base_name for info in found if info.type == pafs.FileType.Directory)
 
     def make_folder(self, path: str) -> None:
@@ -91,15 +100,15 @@ class Store:
 
     def delete(self, path: str) -> None:
         """Removes a file or a folder with all that is in it; an absent one is no error."""
-        kind = self.fs.get_file_info(path).type
         with store_errors(self.display(path)):
+            kind = self.fs.get_file_info(path).type
             if kind == pafs.FileType.Directory:
                 self.fs.delete_dir(path)
             elif kind == pafs.FileType.File:
                 self.fs.delete_file(path)
 
     def read_bytes(self, path: str) -> bytes:
-        with self.fs.open_input_stream(path) as stream:
+        with store_errors(self.display(path)), self.fs.open_input_stream(path) as stream:
             return bytes(stream.read())
 
     def write_bytes(self, path: str, content: bytes) -> None:
@@ -130,7 +139,7 @@ class Store:
 
     def sha256(self, path: str) -> str:
         digest = hashlib.sha256()
-        with self.fs.open_input_stream(path) as stream:
+        with store_errors(self.display(path)), self.fs.open_input_stream(path) as stream:
             while block := stream.read(_BLOCK):
                 digest.update(block)
         return digest.hexdigest()
@@ -258,12 +267,26 @@ class Store:
 
 
 def _remote(uri: str) -> tuple[pafs.FileSystem, str]:
-    """The file system of an object-store URI, and the path inside it."""
-    try:
-        base, prefix = pafs.FileSystem.from_uri(uri)
-    except pa.ArrowInvalid:
-        import fsspec
+    """The file system of an object-store URI, and the path inside it.
 
-        remote, prefix = fsspec.core.url_to_fs(uri)
-        base = pafs.PyFileSystem(pafs.FSSpecHandler(remote))
+    Raises StoreError for a URI that neither pyarrow nor fsspec can open, or that is not reached.
+    """
+    with store_errors(uri):
+        try:
+            base, prefix = pafs.FileSystem.from_uri(uri)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            base, prefix = _remote_by_fsspec(uri)
     return base, prefix
+
+
+def _remote_by_fsspec(uri: str) -> tuple[pafs.FileSystem, str]:
+    import fsspec
+
+    try:
+        remote, prefix = fsspec.core.url_to_fs(uri)
+    except (ValueError, ImportError) as error:
+        raise StoreError(
+            f"store {uri}: cannot be opened ({error}). Name a folder, or a URI such as "
+            "s3://bucket/prefix or gs://bucket/prefix."
+        ) from error
+    return pafs.PyFileSystem(pafs.FSSpecHandler(remote)), prefix

@@ -110,3 +110,23 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
     assert store.read_bytes("x") == b"old"
     assert store.list_files("") == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("uri", "said"),
+    [
+        ("foo://bucket", "foo"),
+        ("s3://bucket/store?endpoint_override=127.0.0.1:1&scheme=http&region=x", "network"),
+    ],
+)
+def test_a_store_that_is_not_reached_is_no_defect_of_ours(uri: str, said: str) -> None:
+    with pytest.raises(StoreError, match=said) as caught:
+        Store(uri).list_folders("people")
+    assert uri.split("?")[0] in str(caught.value)
+
+
+def test_reading_makes_no_folder(tmp_path: Path) -> None:
+    store = Store(str(tmp_path / "mistyped"), for_reading=True)
+    assert store.list_folders("people/releases") == []
+    assert not store.exists("people/latest.json")
+    assert not (tmp_path / "mistyped").exists()
