@@ -12,9 +12,12 @@ from typing import Annotated, Any, Self
 from pydantic import Field
 
 from data_contracts.contract import Contract
-from data_contracts.errors import ContractError, UnderstudyError
+from data_contracts.contradictions import find_contradictions
+from data_contracts.errors import ContractError, UnderstudyError, problem
+from data_contracts.faults import Faults, build
 from data_contracts.loading import load_contract
 from data_contracts.record import Record
+from data_contracts.safe_yaml import plain
 from models.registry import REGISTRY
 from tasks.storage import Store
 
@@ -156,21 +159,32 @@ def agree(contract: Path, settings: dict[str, Any] | None = None) -> Contract:
 def apply_settings(contract: Contract, settings: dict[str, Any]) -> Contract:
     """A copy of the contract with values changed, checked like one read from a file.
 
-    A key is a dotted path such as `sampling.rows` or `generator.options.epochs`.
+    A key is a dotted path such as `sampling.rows` or `generator.options.epochs`. Raises
+    ContractError with every setting that has no place, or that the contract cannot have.
     """
-    changed = contract.model_dump()
+    faults = Faults()
+    agreed = contract.model_dump(mode="json")
+    changed = contract.model_dump(mode="json")
     for path, value in settings.items():
-        *parents, last = path.split(".")
-        place = changed
-        for key in parents:
-            if not isinstance(place, dict) or key not in place:
-                raise ContractError(f"--set {path}: {key!r} is no part of the contract here.")
-            place = place[key]
-        if not isinstance(place, dict) or (last not in place and parents[-1:] != ["options"]):
-            known = ", ".join(sorted(place)) if isinstance(place, dict) else "nothing"
-            raise ContractError(f"--set {path}: no {last!r} here; there is {known}.")
-        place[last] = value
-    try:
-        return Contract.model_validate({**changed, "folder": contract.folder})
-    except ValueError as error:
-        raise ContractError(f"--set: {error}") from error
+        parent, last = _place(changed, path)
+        parent[last] = plain(value, f"--set {path}", faults)
+    made = build(Contract, changed, lambda field: f"--set {field}", faults, agreed)
+    for fault in find_contradictions(made):
+        faults.add(*fault)
+    if faults.found:
+        raise ContractError("\n".join(problem(*fault) for fault in faults.found))
+    return made.model_copy(update={"folder": contract.folder})
+
+
+def _place(contract: dict[str, Any], path: str) -> tuple[dict[str, Any], str]:
+    """The mapping inside a dumped contract that a dotted path leads to, and the key in it."""
+    *parents, last = path.split(".")
+    place: Any = contract
+    for key in parents:
+        if not isinstance(place, dict) or key not in place:
+            raise ContractError(f"--set {path}: {key!r} is no part of the contract here.")
+        place = place[key]
+    if not isinstance(place, dict) or (last not in place and parents[-1:] != ["options"]):
+        known = ", ".join(sorted(place)) if isinstance(place, dict) else "nothing"
+        raise ContractError(f"--set {path}: no {last!r} here; there is {known}.")
+    return place, last
