@@ -144,8 +144,10 @@ def _draft_table(profile: TableProfile, target: tuple[str, str] | None) -> Table
             table.notes.append(f"leaves a column out: {error}")
     find_key(table)
     rhythm = find_rhythm(_times(table.columns), _entities(table.columns))
-    if rhythm is not None:
+    if rhythm is not None and rhythm.is_sure:
         _set_rhythm(table, rhythm)
+    elif rhythm is not None:
+        table.notes.append(f"{_panel_but(rhythm)}. If it is one, give its kind, entity and time")
     return table
 
 
@@ -188,6 +190,8 @@ def _set_rhythm(table: TableDraft, rhythm: Rhythm) -> None:
     step = f"every {rhythm.cadence}" if rhythm.cadence else "without a regular step"
     if rhythm.entity is None:
         table.notes.append(f"is a series in the time {rhythm.time!r}, {step}")
+        if rhythm.steps.odd:
+            table.notes.append(f"has {rhythm.steps.odd:,} steps beside the usual one")
         if not time.profile.is_unique:
             table.notes.append(f"repeats some values of {rhythm.time!r}")
         elif table.key is None:
@@ -196,6 +200,22 @@ def _set_rhythm(table: TableDraft, rhythm: Rhythm) -> None:
     table.values |= {"kind": "panel", "entity": rhythm.entity, "unit": rhythm.entity}
     table.notes.append(
         f"is a panel: a series for each {rhythm.entity!r} in the time {rhythm.time!r}, {step}"
+    )
+    if rhythm.steps.repeated or rhythm.steps.odd:
+        table.notes.append(f"{_panel_but(rhythm)}. It is drafted as one; confirm that")
+
+
+def _panel_but(rhythm: Rhythm) -> str:
+    """What speaks against a panel, in numbers only."""
+    found = []
+    if rhythm.steps.repeated:
+        found.append(f"{rhythm.steps.repeated:,} rows repeat a time of the same {rhythm.entity!r}")
+    if rhythm.steps.odd:
+        found.append(f"{rhythm.steps.odd:,} steps are no multiple of the usual one")
+    elif not rhythm.is_sure and (rhythm.steps.usual_share < 0.5 or not found):
+        found.append("its steps have no usual length")
+    return (
+        f"looks like a panel of {rhythm.entity!r} over {rhythm.time!r}, but {' and '.join(found)}"
     )
 
 

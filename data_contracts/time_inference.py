@@ -18,8 +18,11 @@ HashArray = npt.NDArray[np.uint64]
 _FEWEST_STEPS = 3
 # The share of steps that must be the usual one, where the others are gaps.
 _USUAL = 0.5
-# The share of rows that may repeat a time or lie out of order, such as an hour shown twice.
+# The share of rows that may repeat a time or lie out of order, such as an hour shown twice, and of
+# steps that may be no multiple of the usual one.
 _STRAY = 0.02
+# Up to this share of repeated times a table still looks like a panel, to be told to a person.
+_DOUBTFUL = 0.1
 _DAY = 86_400_000_000
 _CALENDAR = ("MS", "ME", "QS", "QE", "YS", "YE", "B")
 _ENTITY_WORDS = frozenset({
@@ -29,12 +32,30 @@ _ENTITY_WORDS = frozenset({
 })  # fmt: skip
 
 
+class Steps(NamedTuple):
+    """The step of a series (None: no regular one), and how many rows and steps do not keep it."""
+
+    cadence: str | None
+    repeated: int = 0
+    odd: int = 0
+    usual_share: float = 1.0
+
+
 class Rhythm(NamedTuple):
-    """A table's columns of time and entity (None: one series) and its step, if it is regular."""
+    """A table's columns of time and entity (None: one series), and its steps.
+
+    Where `is_sure` is False, the columns look like a panel's, but too many rows speak against it.
+    """
 
     time: str
     entity: str | None
-    cadence: str | None
+    steps: Steps
+    is_sure: bool = True
+
+    @property
+    def cadence(self) -> str | None:
+        """The pandas offset of the steps."""
+        return self.steps.cadence
 
 
 def find_rhythm(times: Mapping[str, IntArray], entities: Mapping[str, HashArray]) -> Rhythm | None:
@@ -44,19 +65,29 @@ def find_rhythm(times: Mapping[str, IntArray], entities: Mapping[str, HashArray]
     series apart; all of equal length, in row order, without missing values.
     """
     for name, values in times.items():
-        cadence = _series_cadence(values)
-        if cadence is not None:
-            return Rhythm(name, None, cadence)
-    for name, values in times.items():
-        found = [
-            (_entity_rank(entity), entity, cadence)
-            for entity, codes in entities.items()
-            if (cadence := _panel_cadence(values, codes)) is not None
-        ]
-        if found:
-            _, entity, cadence = min(found)
-            return Rhythm(name, entity, cadence)
-    return None
+        steps = _series_steps(values)
+        if steps is not None:
+            return Rhythm(name, None, steps)
+    panels = [
+        Rhythm(name, entity, steps, steps.cadence is not None)
+        for name, values in times.items()
+        for entity, codes in entities.items()
+        if (steps := _panel_steps(values, codes)) is not None
+    ]
+    likely = [panel for panel in panels if panel.is_sure or _is_likely(panel)]
+    return min(likely, key=_unlikeliness, default=None)
+
+
+def _unlikeliness(panel: Rhythm) -> tuple[bool, bool, int, str]:
+    """Sure before doubtful, without a fault before with one, and then by the entity's name."""
+    has_faults = panel.steps.repeated + panel.steps.odd > 0
+    return not panel.is_sure, has_faults, _entity_rank(panel.entity or ""), panel.entity or ""
+
+
+def _is_likely(panel: Rhythm) -> bool:
+    """Whether a panel without a step is worth a note: by its entity's name or its usual step."""
+    is_named = _entity_rank(panel.entity or "") < 2
+    return is_named or panel.steps.usual_share >= _USUAL
 
 
 def _entity_rank(name: str) -> int:
@@ -66,55 +97,68 @@ def _entity_rank(name: str) -> int:
     return 1 if _ENTITY_WORDS & set(words_of(name)) else 2
 
 
-def _series_cadence(times: IntArray) -> str | None:
-    """The step of rows that lie in order of time, up or down, but for a few."""
+def _series_steps(times: IntArray) -> Steps | None:
+    """The steps of rows that lie in order of time, up or down, but for a few."""
     steps = np.diff(times)
     few = _STRAY * len(steps)
     if len(steps) < _FEWEST_STEPS or min((steps < 0).sum(), (steps > 0).sum()) > few:
         return None
     ordered = np.sort(times)
-    moved = np.diff(ordered)[np.diff(ordered) > 0]
-    return _cadence(ordered, moved) if len(moved) >= len(steps) - few else None
+    found = _judge(ordered, np.diff(ordered))
+    return found if found.cadence is not None else None
 
 
-def _panel_cadence(times: IntArray, codes: HashArray) -> str | None:
-    """The step within each entity, or None where entity and time do not name a row."""
+def _panel_steps(times: IntArray, codes: HashArray) -> Steps | None:
+    """The steps within each entity, or None where entity and time do not nearly name a row."""
     order = np.lexsort((times, codes))
     ordered, groups = times[order], codes[order]
     same = groups[1:] == groups[:-1]
     steps = np.diff(ordered)[same]
     series = int((~same).sum()) + 1
-    if series < 2 or len(steps) < _FEWEST_STEPS * series or not (steps > 0).all():
+    if series < 2 or len(steps) < _FEWEST_STEPS * series:
         return None
-    return _cadence(ordered, steps)
+    return _judge(ordered, steps) if (steps == 0).sum() <= _DOUBTFUL * len(steps) else None
 
 
-def _cadence(times: IntArray, steps: IntArray) -> str | None:
-    """The pandas offset that the steps (all above 0) follow apart from gaps, or None."""
-    found, often = np.unique(steps, return_counts=True)
-    usual = int(found[often.argmax()])
+def _judge(times: IntArray, steps: IntArray) -> Steps:
+    """The steps (none below 0) with their cadence, unless too many of them do not keep it."""
+    few = _STRAY * len(steps)
+    moved = steps[steps > 0]
+    repeated = len(steps) - len(moved)
+    if not len(moved):
+        return Steps(None, repeated)
+    found, often = np.unique(moved, return_counts=True)
+    usual, share = int(found[often.argmax()]), float(often.max() / often.sum())
+    odd = int(often[found % usual != 0].sum())
+    cadence = None
     if len(found) == 1:
-        return _as_offset(usual)
-    calendar = _calendar_cadence(times, found)
-    if calendar is not None:
-        return calendar
-    if often.max() >= _USUAL * often.sum() and not (found % usual).any():
-        return _as_offset(usual)
-    return None
+        cadence = _as_offset(usual)
+    elif (calendar := _calendar_cadence(times, moved)) is not None:
+        cadence, odd = calendar
+    elif share >= _USUAL and odd <= few:
+        cadence = _as_offset(usual)
+    return Steps(cadence if repeated <= few else None, repeated, odd, share)
 
 
-def _calendar_cadence(times: IntArray, steps: IntArray) -> str | None:
-    """Months, quarters, years and business days, whose steps are of unequal length."""
-    if (steps % _DAY).any():
+def _calendar_cadence(times: IntArray, steps: IntArray) -> tuple[str, int] | None:
+    """Months, quarters, years and business days, whose steps are of unequal length.
+
+    With it comes the number of rows beside the calendar, which are few.
+    """
+    few = _STRAY * len(steps)
+    if (steps % _DAY != 0).sum() > few:
         return None
-    stamps = pd.DatetimeIndex(np.unique(times).astype("datetime64[us]"))
+    days, often = np.unique(times, return_counts=True)
+    stamps = pd.DatetimeIndex(days.astype("datetime64[us]"))
     for name in _CALENDAR:
         offset = pd.tseries.frequencies.to_offset(name)
-        if not all(offset.is_on_offset(stamp) for stamp in stamps):
+        fits = np.array([offset.is_on_offset(stamp) for stamp in stamps])
+        odd = int(often[~fits].sum())
+        if odd > few or not fits.any():
             continue
-        expected = len(pd.date_range(stamps[0], stamps[-1], freq=offset))
-        if len(stamps) >= 0.8 * expected:
-            return name
+        kept = stamps[fits]
+        if len(kept) >= 0.8 * len(pd.date_range(kept[0], kept[-1], freq=offset)):
+            return name, odd
     return None
 
 
