@@ -3,6 +3,7 @@
 import codecs
 import csv
 import io
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from data_contracts.errors import SourceError, problem
 from tasks.source_rows import BLOCK_BYTES, Chunk, Unreadable, check_columns, open_bytes, reading
 
 _HEADER_BYTES = 1 << 20
+_COPIED_BYTES = 1 << 20
 
 
 def read_csv(
@@ -64,20 +66,40 @@ class _Blocks:
         self.utf8 = codecs.lookup(source.encoding).name in ("utf-8", "utf-8-sig")
         self.bad: list[Unreadable] = []
         self.next_number = 1
-        self.quotes = 0
 
     def chunks(self, columns: tuple[str, ...], left_out: tuple[str, ...]) -> Iterator[Chunk]:
         last: pa.RecordBatch | None = None
-        with open_bytes(self.file) as raw:
-            stream = _Counted(raw, self)
-            for rows in self._open(pa.PythonFile(stream, mode="r"), columns):
+        stream, reader = self._bytes(), None
+        try:
+            reader = self._open(stream, columns)
+            for rows in reader:
                 last = rows if rows.num_rows else last
                 yield self._chunk(rows, left_out)
+        finally:
+            # Arrow reads on in its own thread; dropping the reader waits for the block at hand.
+            del reader
+            stream.close()
         if self.bad:
             yield self._chunk(pa.RecordBatch.from_pylist([], self._schema(columns)), left_out)
-        if self.quotes % 2 and last is not None and _ends_in_a_break(last):
+        if last is not None and _ends_in_a_break(last) and self._quotes() % 2:
             found = "a quote that is opened and never closed swallows the end of the file"
             raise SourceError(problem(self.name, found, "Close it, or declare another quote."))
+
+    def _bytes(self) -> Any:
+        """The file's bytes, in UTF-8. A stream of Arrow's own, with nothing of Python's inside.
+
+        Arrow reads ahead after a fault too: a call from there into a Python that is shutting down,
+        or that waits for Arrow, ends in a crash or never.
+        """
+        return open_bytes(self.file) if self.utf8 else _as_utf8(self.file, self.source.encoding)
+
+    def _quotes(self) -> int:
+        """How many quotes the file holds: an odd number means that one was never closed."""
+        quote, count = self.source.quote.encode(), 0
+        with self._bytes() as stream:
+            while block := stream.read(_COPIED_BYTES):
+                count += block.count(quote)
+        return count
 
     def _schema(self, columns: tuple[str, ...]) -> pa.Schema:
         return pa.schema([(name, pa.binary() if self.utf8 else pa.string()) for name in columns])
@@ -91,7 +113,6 @@ class _Blocks:
                 use_threads=False,
                 block_size=BLOCK_BYTES,
                 column_names=None if self.source.header else self.header,
-                encoding="utf8" if self.utf8 else self.source.encoding,
             ),
             pacsv.ParseOptions(
                 delimiter=self.source.delimiter,
@@ -125,22 +146,15 @@ class _Blocks:
         return Chunk(rows, self.name, numbers, tuple(bad), left_out)
 
 
-class _Counted(io.RawIOBase):
-    """Passes a stream on and counts its quotes: an odd number means one was never closed."""
-
-    def __init__(self, stream: Any, blocks: _Blocks) -> None:
-        self._stream, self._blocks = stream, blocks
-        # In two-byte encodings a quote's byte may be half of another sign.
-        is_wide = codecs.lookup(blocks.source.encoding).name.startswith(("utf-16", "utf-32"))
-        self._quote = b"" if is_wide else blocks.source.quote.encode()
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        block = bytes(self._stream.read(size))
-        self._blocks.quotes += block.count(self._quote) if self._quote else 0
-        return block
+def _as_utf8(file: Path, encoding: str) -> Any:
+    """The file's text as UTF-8, from a temporary copy that is gone once the stream is closed."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    with open_bytes(file) as stream, tempfile.NamedTemporaryFile() as copy:
+        while block := stream.read(_COPIED_BYTES):
+            copy.write(decoder.decode(block).encode())
+        copy.write(decoder.decode(b"", final=True).encode())
+        copy.flush()
+        return pa.OSFile(copy.name)
 
 
 def _ends_in_a_break(rows: pa.RecordBatch) -> bool:

@@ -1,5 +1,6 @@
 """Reads a source batch by batch, in memory bounded whatever its size; hashes it; guesses one."""
 
+import atexit
 import hashlib
 import queue
 import threading
@@ -133,14 +134,21 @@ class _Ahead(Generic[Item]):
 
     def __iter__(self) -> Iterator[Item]:
         self._worker.start()
+        # Whoever never finishes, say for an error elsewhere, must not leave a thread at work in a
+        # Python that shuts down.
+        atexit.register(self._stop)
         try:
             while (item := self._made.get()) is not None:
                 if isinstance(item, BaseException):
                     raise item
                 yield item
         finally:
-            self._stopped.set()
-            self._worker.join()
+            atexit.unregister(self._stop)
+            self._stop()
+
+    def _stop(self) -> None:
+        self._stopped.set()
+        self._worker.join()
 
     def _make(self) -> None:
         try:
