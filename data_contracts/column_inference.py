@@ -16,6 +16,7 @@ from data_contracts.contract import Column
 from data_contracts.errors import ContractError, SourceError
 from data_contracts.identifiers import guess_identifier, looks_like_key, plain_words_of
 from data_contracts.schema import type_text
+from data_contracts.time_inference import unread_time
 
 MOST_CATEGORIES = 50
 MOST_CLASSES = 20
@@ -166,6 +167,9 @@ def _guess_role(draft: ColumnDraft) -> None:
     words = set(plain_words_of(profile.name))
     if logical in ("string", "integer"):
         texts = list(dict.fromkeys(profile.sample))
+        unread = unread_time(texts)
+        if unread is not None:
+            draft.remarks.append(unread)
         share = profile.distinct_share
         guess = guess_identifier(profile.name, texts, share, logical == "string")
         # A birth date that stays text differs in many rows, yet is no key.

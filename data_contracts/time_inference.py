@@ -3,7 +3,9 @@
 Judged on the first rows of a source (`column_profile.HEAD_ROWS`), in the order in which they lie.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +27,10 @@ _STRAY = 0.02
 _DOUBTFUL = 0.1
 _DAY = 86_400_000_000
 _CALENDAR = ("MS", "ME", "QS", "QE", "YS", "YE", "B")
+_COMPACT_DATE = re.compile(r"(19|20)[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])")
+_HALF_DAY = re.compile(r"(?i)(.*[ T])?(0?[1-9]|1[0-2])[:.][0-5][0-9]([:.][0-5][0-9])? ?[ap]\.?m\.?")
+# Fewer different numbers may look like dates by accident.
+_FEWEST_DATES = 3
 _ENTITY_WORDS = frozenset({
     "station", "sensor", "device", "machine", "series", "store", "shop", "ticker", "symbol",
     "patient", "customer", "user", "account", "site", "meter", "city", "country", "region", "unit",
@@ -166,3 +172,33 @@ def _as_offset(step: int) -> str:
     if step % _DAY == 0:
         return f"{step // _DAY}D" if step > _DAY else "D"
     return str(pd.tseries.frequencies.to_offset(pd.Timedelta(microseconds=step)).freqstr)
+
+
+def unread_time(values: Sequence[str]) -> str | None:
+    """What a column of numbers or text seems to be that is read as no time, and how to mend it.
+
+    `values` are a sample of its different values.
+    """
+    if len(values) < _FEWEST_DATES:
+        return None
+    if all(map(_is_compact_date, values)):
+        return (
+            "looks like a date written as yyyymmdd: if it is one, give it the logical type date "
+            "and, in a source of text, the format %Y%m%d"
+        )
+    if all(_HALF_DAY.fullmatch(value.strip()) for value in values):
+        return (
+            "looks like a time on a 12-hour clock: if it has a date, give it the logical type "
+            "timestamp and a format such as %m/%d/%Y %I:%M %p"
+        )
+    return None
+
+
+def _is_compact_date(value: str) -> bool:
+    if _COMPACT_DATE.fullmatch(value.strip()) is None:
+        return False
+    try:
+        datetime.strptime(value.strip(), "%Y%m%d")
+    except ValueError:
+        return False
+    return True

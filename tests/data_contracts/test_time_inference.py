@@ -2,9 +2,11 @@
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
 from data_contracts.contract import Source
 from data_contracts.inference import Draft, TableProfile, draft_contract
+from data_contracts.time_inference import unread_time
 
 DAY = np.timedelta64(1, "D")
 START = np.datetime64("2024-01-01")
@@ -82,3 +84,31 @@ def test_events_beside_any_column_are_no_panel() -> None:
     draft = draft_of([*"abc"] * 100, list(minutes), header="colour")
     assert shape(draft) == ("table", None, None)
     assert doubts(draft) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        (["20240131", "20231201", "19991231"], "yyyymmdd"),
+        (["01/31/2024 02:30 PM", "12/01/2023 12:01 AM", "1/2/2024 1:05:09 p.m."], "12-hour"),
+        (["2:30pm", "11:05am", "12:00AM"], "12-hour"),
+        (["20240131", "20231301", "19991231"], None),
+        (["20240230", "20231201", "19991231"], None),
+        (["20240131", "20231201"], None),
+        (["14:30", "11:05", "12:00"], None),
+        (["13:30 pm", "11:05 am", "12:00 am"], None),
+        (["20050000", "20100000", "20150000"], None),
+    ],
+)
+def test_times_that_are_not_read_as_such_are_told(values: list[str], found: str | None) -> None:
+    told = unread_time(values)
+    assert (told is None) == (found is None)
+    assert found is None or found in (told or "")
+
+
+def test_a_compact_date_is_a_remark_in_the_draft() -> None:
+    profile = TableProfile("rows", Source(format="csv", path="data.csv"))
+    profile.update(pa.table({"when": [f"202401{day:02d}" for day in range(1, 31)] * 2}))
+    draft = draft_contract([profile], "test")
+    assert any("yyyymmdd" in note for note in draft.notes)
+    assert draft.contract.tables[0].column("when").logical_type == "integer"
