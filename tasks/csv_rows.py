@@ -35,7 +35,7 @@ def read_csv(
             remedy = "Check the delimiter, and whether the file has a header."
             raise SourceError(problem(name, fault, remedy))
         header = list(wanted) if wanted else [f"column_{i + 1}" for i in range(len(header))]
-    columns, left_out = check_columns(name, header, wanted)
+    columns, left_out = check_columns(name, _named(header, name), wanted)
     with reading(file):
         yield from _Blocks(file, name, source, header).chunks(columns, left_out)
 
@@ -58,6 +58,18 @@ def read_header(file: Path, source: Source) -> list[str]:
         raise SourceError(problem(str(file), found, "Land the file again, whole.")) from None
 
 
+def _named(header: list[str], file: str) -> list[str]:
+    """The header's names; the one column that it leaves blank is named by its place.
+
+    A table's index, or a delimiter at the end of each line, leaves one. SourceError for more.
+    """
+    blank = [place + 1 for place, name in enumerate(header) if not name]
+    if len(blank) > 1:
+        fault = f"the header has no name at places {', '.join(map(str, blank[:12]))}"
+        raise SourceError(problem(file, fault, "Name the columns in the source."))
+    return [name or f"column_{place + 1}" for place, name in enumerate(header)]
+
+
 class _Blocks:
     """One pass over one file. Arrow reports bad rows from inside, so the pass keeps a list."""
 
@@ -72,7 +84,8 @@ class _Blocks:
         stream, reader = self._bytes(), None
         try:
             reader = self._open(stream, columns)
-            for rows in reader:
+            for read in reader:
+                rows = read.rename_columns(columns)
                 last = rows if rows.num_rows else last
                 yield self._chunk(rows, left_out)
         finally:
@@ -105,7 +118,9 @@ class _Blocks:
         return pa.schema([(name, pa.binary() if self.utf8 else pa.string()) for name in columns])
 
     def _open(self, stream: Any, columns: tuple[str, ...]) -> Any:
-        types = {field.name: field.type for field in self._schema(columns)}
+        named = dict(zip(_named(self.header, self.name), self.header, strict=True))
+        inside = [named[column] for column in columns]
+        types = {field.name: field.type for field in self._schema(tuple(inside))}
         return pacsv.open_csv(
             stream,
             # Rows get their numbers only without threads; the caller reads ahead in one of its own.
@@ -123,7 +138,7 @@ class _Blocks:
                 invalid_row_handler=self._keep_bad,
             ),
             pacsv.ConvertOptions(
-                column_types=types, include_columns=list(columns), strings_can_be_null=False
+                column_types=types, include_columns=inside, strings_can_be_null=False
             ),
         )
 

@@ -56,13 +56,18 @@ def draft_contract_file(files: tuple[Path, ...], output: Path, wishes: Wishes) -
         for profile, count in read
         if count
     ]
+    unnamed = [
+        f"{profile.name}: no header found: first row read as data"
+        for profile in profiles
+        if not profile.source.header
+    ]
     holdout = _add_holdout(profiles, wishes.holdout, folder) if wishes.holdout else {}
     contract_id = wishes.contract_id or _word(_stem(output)) or profiles[0].name
     draft = draft_contract(profiles, contract_id, wishes.target, holdout)
     text = _commented(draft, files, output)
     state = _write(output, text)
     asked = dict.fromkeys(f"{each.table}.{each.column}" for each in draft.remarks if each.question)
-    return Drafted(notes=(*state, *lost, *draft.notes), confirm=tuple(asked))
+    return Drafted(notes=(*state, *unnamed, *lost, *draft.notes), confirm=tuple(asked))
 
 
 def _table_names(files: tuple[Path, ...]) -> list[str]:

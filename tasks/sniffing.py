@@ -3,6 +3,7 @@
 import codecs
 import csv
 import io
+import itertools
 import re
 from pathlib import Path
 
@@ -15,7 +16,11 @@ _DELIMITERS = (",", ";", "\t", "|")
 _BOMS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _COMMA_NUMBER = re.compile(r"[+-]?[0-9]{1,3}(\.[0-9]{3})*,[0-9]+|[+-]?[0-9]+,[0-9]+")
 _POINT_NUMBER = re.compile(r"[+-]?[0-9]*\.[0-9]+")
-_VALUE = re.compile(r"[+-]?[0-9.,]+([eE][+-]?[0-9]+)?|[0-9]{4}-[0-9]{2}-[0-9]{2}.*|")
+_VALUE = re.compile(r"[+-]?[0-9.,]+([eE][+-]?[0-9]+)?|[0-9]{4}-[0-9]{2}-[0-9]{2}.*")
+_YEAR = re.compile(r"(19|20)[0-9]{2}")
+_NOTHING = ("", "na", "n/a", "nan", "null", "none", "-", "?")
+# The share of a column's cells that are values where the column holds values.
+_MOSTLY = 0.9
 
 
 def sniff_source(path: Path) -> Source:
@@ -87,7 +92,7 @@ def _sniff_csv(path: str, text: str, encoding: str) -> Source:
                 best = (score, delimiter, quote)
     (_, delimiter, quote) = best
     rows = _rows(text, delimiter, quote)
-    header = bool(rows) and _is_header(rows[0])
+    header = bool(rows) and _is_header(rows)
     return Source(
         format="csv",
         path=path,
@@ -122,8 +127,53 @@ def _fit(rows: list[list[str]]) -> tuple[float, int]:
     return (sum(len(row) == width for row in rows) / len(rows), width)
 
 
-def _is_header(row: list[str]) -> bool:
-    return len(set(row)) == len(row) and not any(_VALUE.fullmatch(cell.strip()) for cell in row)
+def _is_header(rows: list[list[str]]) -> bool:
+    """Whether the first row names the columns: its cells are no values, or not of the kind below.
+
+    Names are words, so a file of words alone is taken to have a header, unless a word of its first
+    row stands twice there and again below. What tells `,id,x` from a row with a blank is a word
+    above numbers or dates; `country,2019,2020` has years at equal steps above what are no years.
+    """
+    first = [cell.strip() for cell in rows[0]]
+    below = [[row[place].strip() for row in rows[1:] if len(row) == len(first)]
+             for place in range(len(first))]  # fmt: skip
+    columns = list(zip(first, below, strict=True))
+    named = any(
+        cell.lower() not in _NOTHING and not _is_value(cell) and _holds_values(cells)
+        for cell, cells in columns
+    )
+    if any(_is_value(cell) for cell in first):
+        text = any(cell and not _is_value(cell) for cell in first)
+        return text and _are_years(columns, 1 if named else 2)
+    if named:
+        return True
+    blank = [cells for cell, cells in columns if not cell]
+    if blank:
+        return len(blank) < len(first) and all(all(cells) or not any(cells) for cells in blank)
+    return not any(first.count(cell) > 1 and cell in cells for cell, cells in columns)
+
+
+def _is_value(cell: str) -> bool:
+    return _VALUE.fullmatch(cell) is not None
+
+
+def _holds_values(cells: list[str]) -> bool:
+    """Whether nearly all cells that hold something are numbers or dates."""
+    filled = [cell for cell in cells if cell.lower() not in _NOTHING]
+    return bool(filled) and sum(map(_is_value, filled)) >= _MOSTLY * len(filled)
+
+
+def _are_years(columns: list[tuple[str, list[str]]], least: int) -> bool:
+    """Whether what looks like values in the first row are years, as names of columns can be."""
+    values = [(cell, cells) for cell, cells in columns if _is_value(cell)]
+    if len(values) < least or not all(_YEAR.fullmatch(cell) for cell, _ in values):
+        return False
+    years = [int(cell) for cell, _ in values]
+    steps = {after - before for before, after in itertools.pairwise(years)}
+    is_series = len(steps) <= 1 and steps != {0}
+    return is_series and not any(
+        all(_YEAR.fullmatch(cell) for cell in cells if cell) for _, cells in values
+    )
 
 
 def _decimal(rows: list[list[str]], delimiter: str) -> str:

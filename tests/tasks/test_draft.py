@@ -100,6 +100,15 @@ def test_related_tables_with_a_holdout_prove_clean(tmp_path: Path) -> None:
     assert_proves_clean(output, tmp_path / "store", 200 + 600 + 200)
 
 
+@pytest.mark.parametrize("header", [True, False])
+def test_a_first_row_read_as_data_is_told(tmp_path: Path, header: bool) -> None:
+    rows = [(n, CITIES[n % 3], n / 4) for n in range(60)]
+    file = write_lines(tmp_path / "data.csv", [("", "city", "level")] * header + rows)
+    drafted = draft([file], tmp_path / "data.odcs.yaml")
+    assert ("data: no header found: first row read as data" in drafted.notes) is not header
+    assert_proves_clean(tmp_path / "data.odcs.yaml", tmp_path / "store", 60)
+
+
 def test_comments_help_whoever_reads_the_file(tmp_path: Path) -> None:
     output = tmp_path / "people.odcs.yaml"
     draft([write_people(tmp_path / "people.csv")], output)

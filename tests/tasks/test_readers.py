@@ -322,6 +322,18 @@ SNIFFED = [
     ("'a','b'\n'1,2','3'\n'2,2','3'\n", {"quote": "'"}),
     ("1,2.5\n3,4\n", {"header": False}),
     ("name\nAna\nBen\n", {}),
+    (",id,x,g\n0,7,1.5,a\n1,8,,b\n", {}),
+    (",name\n0,Ana\n1,Ben\n", {}),
+    ("a,b,\n1,x,\n2,y,\n", {}),
+    ("a,b,\nu,x,\nv,y,\n", {}),
+    ("country,2019,2020\nAT,1.5,2.5\nDE,1,3\n", {}),
+    ("country,2019\nAT,15\nDE,30\n", {"header": False}),
+    ("id,2019,2020\n1,100,200\n2,150,90\n", {}),
+    ("Ana,2000,2001\nBen,1999,1990\n", {"header": False}),
+    ("Ana,2000,35\nBen,150,28\n", {"header": False}),
+    ("Ana,,Linz\nBen,Bo,Graz\nEva,,Wien\n", {"header": False}),
+    ("Ana,NA,3\nBen,4,5\n", {"header": False}),
+    ("Ana,Ana\nBen,Ana\nAna,Ben\n", {"header": False}),
     ('"a","b"\n"two\nlines, here",1\n', {}),
 ]
 
@@ -336,6 +348,40 @@ def test_a_csv_is_guessed(
     found = sniff_source(path)
     assert found == Source.model_validate({"format": "csv", "path": str(path), **expected})
     assert len(read(found, Path())) > 0
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (",a\n7,x\n", {"column_1": "7", "a": "x"}),
+        ("a,b,\n7,x,\n", {"a": "7", "b": "x", "column_3": ""}),
+    ],
+)
+def test_a_column_without_a_name_is_named_by_its_place(
+    tmp_path: Path, content: str, expected: dict[str, str]
+) -> None:
+    (tmp_path / "rows.csv").write_text(content)
+    source = Source(format="csv", path="rows.csv")
+    assert read(source, tmp_path) == [expected]
+    assert read(source, tmp_path, *reversed(expected)) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ("id,x,x\n1,2,3\n", "at places 2, 3 stands more than once"),
+        ("a,,\n1,2,3\n", "no name at places 2, 3"),
+        (",column_1\n1,2\n", "at places 1, 2 stands more than once"),
+    ],
+)
+def test_a_header_that_names_no_column_or_two_is_refused(
+    tmp_path: Path, content: str, found: str
+) -> None:
+    (tmp_path / "rows.csv").write_text(content)
+    source = sniff_source(tmp_path / "rows.csv")
+    assert source.header
+    with pytest.raises(SourceError, match=found):
+        read(source, Path())
 
 
 @pytest.mark.parametrize(
