@@ -13,7 +13,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 
 from data_contracts.contract import Column, Source, Table
-from data_contracts.errors import SourceError, problem
+from data_contracts.errors import ContractError, SourceError, problem
 from data_contracts.proof import Ingested, ReasonCount
 from data_contracts.schema import arrow_schema
 from data_contracts.time_steps import TimeSteps
@@ -99,7 +99,14 @@ def ingest_table(run: Run, table: str, holdout: bool, folder: str) -> Ingested:
     contract = run.contract
     declared = contract.table(table)
     source = contract.holdout.sources[table] if holdout else declared.source
-    return ingest_source(run.open_store(), declared, source, contract.folder, folder)
+    try:
+        return ingest_source(run.open_store(), declared, source, contract.folder, folder)
+    except (ContractError, SourceError) as error:
+        # A file's message names the file; that of a database has nothing to tell tables apart by.
+        if source.format != "sql":
+            raise
+        part = " (holdout)" if holdout else ""
+        raise type(error)(f"contract {contract.id}, table {table}{part}: {error}") from None
 
 
 def typed_schema(table: Table) -> pa.Schema:

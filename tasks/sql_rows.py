@@ -18,6 +18,7 @@ from data_contracts.errors import ContractError, SourceError, problem
 from tasks.source_rows import Chunk, SourceUnavailableError, check_columns
 
 _ROWS = 20_000
+_SHOWN = 20
 # What opens a new transaction that the database itself keeps from writing. SQLite is opened
 # read-only, PostgreSQL's drivers have an option; others have the check of the query alone.
 _READ_ONLY = {
@@ -58,7 +59,7 @@ def read_sql(source: Source, folder: Path, wanted: tuple[str, ...] | None) -> It
                 yield Chunk(batch, name, np.arange(first, first + len(rows)), (), left_out)
                 first += len(rows)
     except exc.SQLAlchemyError as error:
-        raise _fault(name, error) from None
+        raise _fault(name, error, engine) from None
     finally:
         engine.dispose()
 
@@ -140,9 +141,10 @@ def _plain(value: Any) -> str:
     return format(value, "f") if isinstance(value, Decimal) else str(value)
 
 
-def _fault(name: str, error: exc.SQLAlchemyError) -> SourceError:
+def _fault(name: str, error: exc.SQLAlchemyError, engine: sqlalchemy.Engine) -> SourceError:
     if isinstance(error, exc.NoSuchTableError):
-        return SourceError(problem("SQL source", f"no such {name}", "Correct `table`."))
+        remedy = f"Correct `table`. {_tables(engine)}"
+        return SourceError(problem("SQL source", f"no such {name}", remedy.rstrip()))
     told = ""
     if isinstance(error, exc.DBAPIError):
         # Drivers quote values in errors about data, never in those about connections and syntax.
@@ -152,4 +154,16 @@ def _fault(name: str, error: exc.SQLAlchemyError) -> SourceError:
             found = f"{name} does not answer{told}"
             return SourceUnavailableError(problem("SQL source", found, "Run again later."))
     found = f"{name} failed ({type(error).__name__}{told})"
-    return SourceError(problem("SQL source", found, "Check the query and the tables it names."))
+    remedy = f"Check the query and the tables it names. {_tables(engine)}"
+    return SourceError(problem("SQL source", found, remedy.rstrip()))
+
+
+def _tables(engine: sqlalchemy.Engine) -> str:
+    """The tables and views that there are, in a sentence; none where the database won't tell."""
+    try:
+        inspector = sqlalchemy.inspect(engine)
+        names = sorted([*inspector.get_table_names(), *inspector.get_view_names()])
+    except (exc.SQLAlchemyError, NotImplementedError):
+        return ""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"The database has {', '.join(names[:_SHOWN]) or 'no tables'}{more}."

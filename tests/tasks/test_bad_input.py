@@ -1,7 +1,9 @@
 """Bad input of every kind that we could think of: a clear error or a kept reject, nothing lost."""
 
+import contextlib
 import gzip
 import os
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -12,9 +14,11 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pytest
 
-from data_contracts.contract import Column, Source
+from data_contracts.contract import Column, Contract, Holdout, Source
 from data_contracts.errors import ContractError, SourceError, StoreError
 from data_contracts.schema import type_text
+from tasks.ingest import ingest_table
+from tasks.run import Run
 from tasks.storage import Store
 from tests.tasks.landing import Landing, integer, number, reasons, text
 
@@ -57,6 +61,35 @@ def test_one_column_keeps_its_empty_rows(tmp_path: Path) -> None:
     ingested = landing.ingest()
     assert landing.typed("a") == [1, None, 3]
     assert ingested.rows_read == 3
+
+
+@pytest.mark.parametrize("holdout", [False, True])
+@pytest.mark.parametrize(
+    ("options", "error", "found"),
+    [
+        ({"table": "nobody"}, SourceError, "no such table nobody.*The database has ages, people"),
+        ({"query": "SELECT 1 FROM nobody"}, SourceError, "The database has ages, people"),
+        ({"query": "DROP TABLE people"}, ContractError, "does not begin with SELECT"),
+        ({"table": "people"}, SourceError, "1 of the contract's 1 columns missing"),
+    ],
+    ids=str,
+)
+def test_a_database_that_does_not_fit_tells_contract_and_table(
+    tmp_path: Path, options: dict[str, str], error: type[Exception], found: str, holdout: bool
+) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / "rows.db")) as base:
+        base.execute("CREATE TABLE people (id INTEGER)")
+        base.execute("CREATE VIEW ages AS SELECT id FROM people")
+    source = Source.model_validate({"format": "sql", "url": "sqlite:///rows.db", **options})
+    landing = Landing(tmp_path, integer("a"), source=source)
+    contract = Contract(
+        id="clinic", version="1.0.0", tables=(landing.table,), folder=tmp_path,
+        holdout=Holdout(sources={"rows": source}),
+    )  # fmt: skip
+    run = Run(contract=contract, store=str(tmp_path / "store"), work="w")
+    part = r" \(holdout\)" if holdout else ""
+    with pytest.raises(error, match=f"^contract clinic, table rows{part}: .*{found}"):
+        ingest_table.fn(run, "rows", holdout, "w/main")
 
 
 def test_a_wrong_delimiter_names_the_right_one(tmp_path: Path) -> None:
