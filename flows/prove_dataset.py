@@ -9,6 +9,7 @@ from typing import Any
 from prefect import flow
 
 from tasks.announce import announce_proof, tagged
+from tasks.fit import check_choice
 from tasks.ingest import ingest_table
 from tasks.prove import Ingest, Taken, commit_ingest, find_ingest, planned_intakes, prove_rules
 from tasks.run import Run, agree, flow_run_name
@@ -50,9 +51,11 @@ def prove_dataset(
 def prove_here(contract: Path, store: str) -> Ingest:
     """What `prove_dataset` does, without a Prefect server: for a person who waits at a terminal.
 
-    A run that follows finds the ingest again. Raises what the flow raises.
+    A run that follows finds the ingest again. Raises what the flow raises, and ModelError for a
+    generator that the run would not know.
     """
     agreed = agree(contract)
+    check_choice(agreed, contract)
     with Store(store).work_folder(agreed.id) as work:
         run = Run(contract=agreed, store=store, work=work)
         found = find_ingest(run)

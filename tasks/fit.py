@@ -50,6 +50,19 @@ def check_generator(contract: Contract) -> None:
             raise ModelError(f"{what} can't keep foreign keys. {_ELSE}")
 
 
+def check_choice(contract: Contract, file: Path) -> None:
+    """Refuses a generator or option that there is not; ModelError names the contract's file.
+
+    Which kinds of tables it makes is not looked at: data can be proven that no generator makes.
+    """
+    from models.registry import resolve
+
+    try:
+        resolve(contract.generator)
+    except ModelError as error:
+        raise ModelError(f"{file}: customProperties.understudy.generator: {error}") from None
+
+
 @task(
     name="fit_generator",
     task_run_name="fit {run.contract.generator.name}",
