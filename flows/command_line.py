@@ -11,11 +11,14 @@ import sys
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from data_contracts.errors import ContractError, UnderstudyError
+
+if TYPE_CHECKING:
+    from tasks.prove import Ingest
 
 app = typer.Typer(
     name="understudy",
@@ -114,7 +117,17 @@ def sample(
     rows: Annotated[int, typer.Option("-n", "--rows", min=1)],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE.parquet")],
     given: Annotated[
-        list[str] | None, typer.Option(metavar="COLUMN=VALUE", help="Fix a column; repeatable.")
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN=VALUE", help="Fix a column; a range is 30..40, a choice [1, 2]."
+        ),
+    ] = None,
+    share: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN=VALUE:SHARE", help="The share of rows with a value."),
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option(min=0.01, help="Below 1 likelier, above 1 more varied rows.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0)] = 1,
     store: StoreOption = "./store",
@@ -123,13 +136,20 @@ def sample(
 ) -> None:  # fmt: skip
     """Draw rows straight from a trained model: marked unreleased, judged by no gate."""
     with _session(as_json, debug):
-        from tasks.sample import Draw, open_model, sample_unreleased
+        from tasks.unreleased import Draw, open_model, sample_unreleased
 
-        opened, model = open_model(source, store)
-        draw = Draw(rows=rows, given=_texts(given, "--given"), seed=seed)
-        written = sample_unreleased(opened, model, draw, output)
+        model = open_model(source, store)
+        _say(f"model {model.name}")
+        draw = Draw(
+            rows=rows, given=_texts(given, "--given"), shares=tuple(share or ()),
+            temperature=temperature, seed=seed,
+        )  # fmt: skip
+        written = sample_unreleased(model, draw, output)
         _say(f"wrote {written:,} unreleased rows to {output}: no gate has judged them")
-        _finish(state="sampled", output=str(output), rows=written, model=opened.display(model))
+        _finish(
+            state="sampled", output=str(output), rows=written,
+            model=model.store.display(model.path), generator=model.manifest["generator"],
+        )  # fmt: skip
 
 
 @app.command()
@@ -145,8 +165,10 @@ def releases(
         from tasks.publish import list_releases
         from tasks.storage import Store
 
-        opened = Store(store)
-        found = list_releases(opened, load_contract(contract).id)
+        opened, contract_id = Store(store, for_reading=True), load_contract(contract).id
+        found = list_releases(opened, contract_id)
+        if not found:
+            _say(f"no release of contract {contract_id!r} in store {opened.display('')}")
         for release in found:
             mark = "*" if release["latest"] else " "
             count = ", ".join(f"{name} {rows:,}" for name, rows in release["rows"].items())
@@ -260,6 +282,7 @@ def _run(flow: str, contract: Path, store: str, settings: dict[str, Any]) -> Non
         raise
     answer = result.model_dump(mode="json")
     if flow == "prove-dataset":
+        _say_proof(result, store)
         answer = {"state": "proven", **answer}
     else:
         seconds = " ".join(f"{stage} {spent:.0f} s" for stage, spent in result.seconds.items())
@@ -273,14 +296,28 @@ def _check(contract: Path, store: str) -> dict[str, Any]:
     from flows.prove_dataset import prove_here
 
     ingest = prove_here(contract, store)
+    _say_proof(ingest, store)
+    return {"state": "proven", **ingest.model_dump(mode="json")}
+
+
+def _say_proof(ingest: "Ingest", store: str) -> None:
+    """What was proven and rejected, why, and where the rejected rows are."""
+    from tasks.prove import REJECTS
+    from tasks.storage import Store
+
+    opened = Store(store, for_reading=True)
     for table in ingest.proof["tables"]:
+        name = table["table"]
         _say(
-            f"{table['table']}: {table['rows_proven']:,} of {table['rows_read']:,} rows keep the "
+            f"{name}: {table['rows_proven']:,} of {table['rows_read']:,} rows keep the "
             f"contract, {table['rows_rejected']:,} rejected"
         )
+        for reason in table["reject_reasons"]:
+            _say(f"  {reason['rows']:,} rejected: {reason['rule']}")
+        if table["rows_rejected"]:
+            _say(f"  rejects {opened.display(f'{ingest.path}/{REJECTS}/{name}')}")
         for note in table["notes"]:
             _say(f"  note: {note}")
-    return {"state": "proven", **ingest.model_dump(mode="json")}
 
 
 def _compare(old: Path, new: Path) -> None:
@@ -311,10 +348,19 @@ def _texts(pairs: list[str] | None, option: str) -> dict[str, str]:
 
 
 def _pairs(pairs: list[str] | None, option: str) -> dict[str, Any]:
-    """The same with values read as YAML scalars: numbers, booleans, null, text."""
-    import yaml
+    """The same with values read as YAML: numbers, booleans, null, text, [lists], {mappings}."""
+    texts = _texts(pairs, option)
+    return {name: _yaml_value(text, f"{option} {name}") for name, text in texts.items()}
 
-    return {name: yaml.safe_load(value) for name, value in _texts(pairs, option).items()}
+
+def _yaml_value(text: str, where: str) -> Any:
+    from data_contracts.safe_yaml import parse_mapping
+
+    # On a line of its own below its key, so that a mapping may stand there as well.
+    value = parse_mapping(f"value:\n {text}", where)["value"]
+    if value is None and text.strip().lower() not in ("null", "~"):
+        raise ContractError(f"{where}: no value. Give one, or write null for none.")
+    return value
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ from tests.flows.people import write_people
 
 pytestmark = pytest.mark.usefixtures("server")
 
+SAMPLE = ("sample", "people.odcs.yaml", "-n", "5", "-o", "x.parquet")
+
 
 def understudy(*arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -80,6 +82,7 @@ def test_samples_are_exact_seeded_and_marked(
     assert set(rows["region"].to_pylist()) == {"west"}
     assert set(rows["age"].to_pylist()) == {40}
     assert set(rows["member"].to_pylist()) == {True}
+    assert f"model {Path(published['model']).name} (independent)" in ended.stdout
     assert rows.schema.metadata[b"understudy.release"] == b"unreleased"
     first, second = (folder / f"{by}-{name}.parquet" for name in ("one", "two"))
     assert first.read_bytes() == second.read_bytes()
@@ -91,14 +94,23 @@ def test_samples_are_exact_seeded_and_marked(
         (["run", "no-such-flow", "people.odcs.yaml"], 2, "synthesize-dataset"),
         (["run", "synthesize-dataset", "absent.odcs.yaml"], 2, "absent.odcs.yaml"),
         (["run", "synthesize-dataset", "people.odcs.yaml", "--set", "x"], 2, "NAME=VALUE"),
-        (["sample", "people.odcs.yaml", "-n", "5", "--given", "nose=1", "-o", "x"], 2, "nose"),
-        (["sample", "people.odcs.yaml", "-n", "5", "--given", "age=old", "-o", "x"], 2, "int16"),
-        (["sample", "people.odcs.yaml", "-n", "5", "--given", "region=z", "-o", "x"], 1, "region"),
-        (["sample", "people.odcs.yaml", "-n", "5", "--given", "region=north", "--given",
-          "region=south", "-o", "x"], 2, "region: given more than once"),
-        (["sample", "people.odcs.yaml", "-n", "5", "--given", "seen=2023-01-01T08:00", "-o", "x"],
+        ([*SAMPLE, "--given", "nose=1"], 2, "nose"),
+        ([*SAMPLE, "--given", "age=old"], 2, "int16"),
+        ([*SAMPLE, "--given", "region=z"], 1, "region"),
+        ([*SAMPLE, "--given", "region=north", "--given",
+          "region=south"], 2, "region: given more than once"),
+        ([*SAMPLE, "--given", "seen=2023-01-01T08:00"],
          2, "offset"),
         (["sample", "no/such/model", "-n", "5", "-o", "x.parquet"], 1, "no/such/model"),
+        (["run", "synthesize-dataset", "people.odcs.yaml", "--set", "bars.alpha=["], 2,
+         "--set bars.alpha"),
+        (["run", "synthesize-dataset", "people.odcs.yaml", "--set", "sampling.rows="], 2, "null"),
+        (["run", "synthesize-dataset", "people.odcs.yaml", "--set", "sampling.rows=abc"], 2,
+         '--set sampling.rows: found "abc"'),
+        ([*SAMPLE[:-1], "people.csv"], 2, ".parquet"),
+        (["check", "people.odcs.yaml", "--store", "foo://bucket"], 1, "foo://bucket"),
+        (["check", "strange.odcs.yaml"], 1,
+         "strange.odcs.yaml: customProperties.understudy.generator: generator 'vea'"),
         (["releases", "absent.odcs.yaml"], 2, "absent"),
         (["check", "absent.odcs.yaml"], 2, "absent"),
     ],
@@ -106,9 +118,12 @@ def test_samples_are_exact_seeded_and_marked(
 def test_errors_are_sentences_with_an_exit_code(
     arguments: list[str], code: int, said: str, published: dict[str, Any], folder: Path
 ) -> None:
+    text = (folder / "people.odcs.yaml").read_text()
+    (folder / "strange.odcs.yaml").write_text(text.replace("name: independent", "name: vea"))
     ended = understudy(*arguments, "--json", folder=folder)
     assert ended.returncode == code, ended.stderr
     assert said in ended.stderr
+    assert "defect" not in ended.stderr
     assert "Traceback" not in ended.stderr
     assert answer(ended)["state"] == "failed"
     assert said in answer(ended)["error"]
@@ -120,6 +135,10 @@ def test_a_refusal_says_so_in_code_and_answer(tmp_path: Path) -> None:
     assert ended.returncode == 3, ended.stderr
     assert answer(ended)["state"] == "refused"
     assert Path(answer(ended)["report"]).is_file()
+    sampled = understudy(*SAMPLE, folder=tmp_path)
+    assert sampled.returncode == 1
+    assert "refused" in sampled.stderr
+    assert not (tmp_path / "x.parquet").exists()
 
 
 def test_a_failed_run_tells_what_it_cost(tmp_path: Path) -> None:
@@ -131,11 +150,22 @@ def test_a_failed_run_tells_what_it_cost(tmp_path: Path) -> None:
     assert 50 < answer(ended)["peak_mib"] < 4096
 
 
+def test_a_store_without_releases_is_said_to_have_none(folder: Path) -> None:
+    ended = understudy("releases", "people.odcs.yaml", "--store", "typo", "--json", folder=folder)
+    assert ended.returncode == 0, ended.stderr
+    assert "no release of contract 'people'" in ended.stdout
+    assert answer(ended)["releases"] == []
+    assert not (folder / "typo").exists()
+
+
 def test_check_proves_without_training(folder: Path) -> None:
     ended = understudy("check", "people.odcs.yaml", "--store", "checked", "--json", folder=folder)
     assert ended.returncode == 0, ended.stderr
     assert answer(ended)["state"] == "proven"
     assert "1,499 of 1,500 rows" in ended.stdout
+    assert "1 rejected: age" in ended.stdout
+    (rejects,) = [line for line in ended.stdout.splitlines() if line.startswith("  rejects ")]
+    assert pq.read_table(rejects.removeprefix("  rejects ")).num_rows == 1
     assert not (folder / "checked/people/models").exists()
 
 
