@@ -1,24 +1,17 @@
 """Bad input of every kind that we could think of: a clear error or a kept reject, nothing lost."""
 
-import contextlib
 import gzip
 import os
-import sqlite3
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
-import pyarrow.csv as pacsv
 import pytest
 
-from data_contracts.contract import Column, Contract, Holdout, Source
+from data_contracts.contract import Column, Source
 from data_contracts.errors import ContractError, SourceError, StoreError
 from data_contracts.schema import type_text
-from tasks.ingest import ingest_table
-from tasks.run import Run
 from tasks.storage import Store
 from tests.tasks.landing import Landing, integer, number, reasons, text
 
@@ -61,35 +54,6 @@ def test_one_column_keeps_its_empty_rows(tmp_path: Path) -> None:
     ingested = landing.ingest()
     assert landing.typed("a") == [1, None, 3]
     assert ingested.rows_read == 3
-
-
-@pytest.mark.parametrize("holdout", [False, True])
-@pytest.mark.parametrize(
-    ("options", "error", "found"),
-    [
-        ({"table": "nobody"}, SourceError, "no such table nobody.*The database has ages, people"),
-        ({"query": "SELECT 1 FROM nobody"}, SourceError, "The database has ages, people"),
-        ({"query": "DROP TABLE people"}, ContractError, "does not begin with SELECT"),
-        ({"table": "people"}, SourceError, "1 of the contract's 1 columns missing"),
-    ],
-    ids=str,
-)
-def test_a_database_that_does_not_fit_tells_contract_and_table(
-    tmp_path: Path, options: dict[str, str], error: type[Exception], found: str, holdout: bool
-) -> None:
-    with contextlib.closing(sqlite3.connect(tmp_path / "rows.db")) as base:
-        base.execute("CREATE TABLE people (id INTEGER)")
-        base.execute("CREATE VIEW ages AS SELECT id FROM people")
-    source = Source.model_validate({"format": "sql", "url": "sqlite:///rows.db", **options})
-    landing = Landing(tmp_path, integer("a"), source=source)
-    contract = Contract(
-        id="clinic", version="1.0.0", tables=(landing.table,), folder=tmp_path,
-        holdout=Holdout(sources={"rows": source}),
-    )  # fmt: skip
-    run = Run(contract=contract, store=str(tmp_path / "store"), work="w")
-    part = r" \(holdout\)" if holdout else ""
-    with pytest.raises(error, match=f"^contract clinic, table rows{part}: .*{found}"):
-        ingest_table.fn(run, "rows", holdout, "w/main")
 
 
 def test_a_wrong_delimiter_names_the_right_one(tmp_path: Path) -> None:
@@ -315,62 +279,6 @@ def test_a_row_larger_than_a_block_is_refused(tmp_path: Path) -> None:
     landing = Landing(tmp_path, integer("a"), text("b")).write(f"a,b\n1,{cell}\n2,y\n")
     with pytest.raises(SourceError, match="a row of more than 16 MiB"):
         landing.ingest()
-
-
-# As whoever keeps the error leaves it: nothing is closed until Python shuts down.
-FAULT = """
-import sys
-from pathlib import Path
-from data_contracts.contract import Source
-from data_contracts.errors import SourceError
-from tasks.readers import read_chunks
-folder, encoding = Path(sys.argv[1]), sys.argv[2]
-kept = read_chunks(Source(format="csv", path="rows.csv", encoding=encoding), folder, ("a", "b"))
-try:
-    next(kept), next(kept)
-except SourceError as error:
-    fault = error
-    print(fault, flush=True)
-    raise
-"""
-
-
-@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
-def test_a_fault_while_more_is_read_ahead_ends_cleanly(tmp_path: Path, encoding: str) -> None:
-    # Packed, and long to unpack: Arrow still reads when the fault has long been told.
-    rows = b'a,b\n1,x\n2,"y\n' + b"3,z\n" * (18 << 20)
-    (tmp_path / "rows.csv").write_bytes(gzip.compress(rows, 1))
-    for _ in range(3):
-        ended = subprocess.run(
-            [sys.executable, "-c", FAULT, str(tmp_path), encoding],
-            cwd=ROOT, capture_output=True, text=True, check=False, timeout=60,
-        )  # fmt: skip
-        assert ended.returncode == 1, ended.stderr
-        assert "a row of more than 16 MiB" in ended.stdout
-        assert "terminate" not in ended.stderr
-
-
-@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-16"])
-def test_arrow_never_calls_python_to_read(
-    tmp_path: Path, encoding: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # The crash above is a race; what it needs is a stream, or a codec, of Python's.
-    given: list[tuple[object, str]] = []
-
-    def open_csv(stream: Any, options: Any, *more: Any) -> Any:
-        given.append((stream, options.encoding))
-        return opened(stream, options, *more)
-
-    opened = pacsv.open_csv
-
-    monkeypatch.setattr("tasks.csv_rows.pacsv.open_csv", open_csv)
-    source = Source(format="csv", path="rows.csv", encoding=encoding)
-    landing = Landing(tmp_path, integer("a"), text("b"), source=source)
-    landing.write("a,b\n1,x\n".encode(encoding))
-    landing.ingest()
-    ((stream, read_as),) = given
-    assert not isinstance(stream, pa.PythonFile)
-    assert read_as == "utf8"
 
 
 def test_names_and_values_of_any_script(tmp_path: Path) -> None:
