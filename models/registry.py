@@ -20,7 +20,9 @@ class Entry:
     `model` and `options` are `module:name`, imported when the model is asked for and not before.
     `kinds` are kinds of tables. `supports` are powers: `condition` (exact `given=`),
     `wishes` (ranges, choices and shares), `temperature`, `impute`, `density` (`log_density`),
-    `embed` (latents of rows), `critic` (scores of rows) or `foreign_keys`.
+    `embed` (latents of rows), `critic` (scores of rows), `shards` (learns from all parts of a
+    `LargeDataset`), `resume` (takes `checkpoints`), `refresh` (takes an `earlier` model) or
+    `foreign_keys`.
     """
 
     model: str
@@ -34,7 +36,18 @@ REGISTRY: dict[str, Entry] = {
         model="models.generators.any_order:AnyOrderGenerator",
         options="models.generators.any_order:AnyOrderOptions",
         kinds=frozenset({"table"}),
-        supports=frozenset({"condition", "wishes", "temperature", "impute", "density"}),
+        supports=frozenset(
+            {
+                "condition",
+                "wishes",
+                "temperature",
+                "impute",
+                "density",
+                "shards",
+                "resume",
+                "refresh",
+            }
+        ),
     ),
     "vae": Entry(
         model="models.generators.vae:VaeGenerator",

@@ -3,25 +3,31 @@
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from data_contracts.contract import Contract
-from data_contracts.dataset import Dataset
+from data_contracts.dataset import Dataset, LargeDataset
 from data_contracts.errors import ModelError
-from data_contracts.loading import dump_contract
+from data_contracts.loading import dump_contract, load_contract
 from data_contracts.record import Record
 from data_contracts.schema import to_frame
 from tasks.announce import ProgressReporter
+from tasks.checkpoints import StoredCheckpoints, clear_checkpoints
 from tasks.identity import code_version, content_id, versions
 from tasks.prove import Ingest
 from tasks.run import Run, peak_mib
 from tasks.split import Split
 
-# A frame of more rows than this is not needed to learn a table, and would not fit into memory.
-MAX_TRAINING_ROWS = 1_000_000
+if TYPE_CHECKING:
+    from models.base import Generator
+
+# A frame of more rows than this would not fit into memory: other rows are not learned from.
+MAX_FRAME_ROWS = 1_000_000
+# Who learns from parts needs a frame only to find out which values there are.
+MAX_SHARDED_FRAME_ROWS = 250_000
 _ELSE = "Choose another generator, or prove the data alone with `understudy check`."
 
 
@@ -83,7 +89,10 @@ def fit_generator(run: Run, ingest: Ingest) -> FittedModel:
         )  # fmt: skip
     started = time.monotonic()
     draft = f"{run.work}/model"
-    rows = {table.name: _fit_table(run, ingest, table.name, draft) for table in run.contract.tables}
+    rows = {
+        table.name: _fit_table(run, ingest, table.name, (draft, final))
+        for table in run.contract.tables
+    }
     store.write_bytes(f"{draft}/contract.odcs.yaml", dump_contract(run.contract).encode())
     manifest = {
         "model": model,
@@ -98,6 +107,7 @@ def fit_generator(run: Run, ingest: Ingest) -> FittedModel:
         "versions": versions(),
     }
     store.commit(draft, final, manifest)
+    clear_checkpoints(store, final)
     return FittedModel(model=model, path=final, rows=rows, reused=False)
 
 
@@ -111,19 +121,52 @@ def model_id(contract: Contract, ingest: Ingest) -> str:
     return content_id({**parts, "ingest": ingest.ingest, "code": code_version()})
 
 
-def _fit_table(run: Run, ingest: Ingest, name: str, draft: str) -> int:
-    from models.registry import resolve
+def _fit_table(run: Run, ingest: Ingest, name: str, places: tuple[str, str]) -> int:
+    from models.registry import REGISTRY, resolve
 
-    store, table = run.open_store(), run.contract.table(name)
-    rows = Split(store, run.contract, table, ingest.path).training(MAX_TRAINING_ROWS)
-    data = Dataset(run.contract, {name: to_frame(rows)})
-    count: int = rows.num_rows
-    del rows
+    store, (draft, final), choice = run.open_store(), places, run.contract.generator
+    supports = REGISTRY[choice.name].supports
+    split = Split(store, run.contract, run.contract.table(name), ingest.path)
+    data = _training_data(run.contract, split, sharded="shards" in supports)
+    extras: dict[str, Any] = {}
+    if "resume" in supports:
+        extras["checkpoints"] = StoredCheckpoints(store, final, name)
+    if "refresh" in supports and choice.options.get("refresh") is not None:
+        extras["earlier"] = _earlier_generator(run, str(choice.options["refresh"]), name)
     with ProgressReporter(f"fit {name}") as progress:
-        generator = resolve(run.contract.generator).fit(
-            data, seed=run.contract.sampling.seed, progress=progress
+        generator = resolve(choice).fit(
+            data, seed=run.contract.sampling.seed, progress=progress, **extras
         )
     with tempfile.TemporaryDirectory() as temporary:
         generator.save(Path(temporary))
         store.upload(Path(temporary), f"{draft}/{name}")
-    return count
+    return data.rows
+
+
+def _training_data(contract: Contract, split: Split, *, sharded: bool) -> Dataset:
+    """The training rows as one frame; of too many rows a choice, beside all of them in parts."""
+    rows = split.training(MAX_SHARDED_FRAME_ROWS if sharded else MAX_FRAME_ROWS)
+    tables = {split.table.name: to_frame(rows)}
+    if not sharded or (total := split.count_training()) <= rows.num_rows:
+        return Dataset(contract, tables)
+    return LargeDataset(
+        contract, tables, total_rows=total, read=lambda: map(to_frame, split.training_parts())
+    )
+
+
+def _earlier_generator(run: Run, model: str, table: str) -> "Generator":
+    """The table's generator in an earlier model of the contract; ModelError if there is none."""
+    from models.registry import load_generator
+
+    store, folder = run.open_store(), f"{run.contract.id}/models"
+    if not store.is_committed(f"{folder}/{model}"):
+        known = ", ".join(store.list_folders(folder)) or "none"
+        raise ModelError(
+            f"generator.options.refresh: store {store.root} has no model {model!r} of contract "
+            f"{run.contract.id!r}. It has {known}."
+        )
+    with store.local_copy(f"{folder}/{model}") as local:
+        earlier = load_contract(local / "contract.odcs.yaml")
+        if table not in {one.name for one in earlier.tables}:
+            raise ModelError(f"generator.options.refresh: model {model} has no table {table!r}.")
+        return load_generator(earlier, local / table)

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from data_contracts.contract import Contract, Table
 from data_contracts.errors import ProofError
 from data_contracts.schema import arrow_schema
+from tasks.part_files import restored
 from tasks.storage import Store
 
 _MINIMUM_UNITS = 10
@@ -44,6 +45,11 @@ class Split:
     def holdout(self, max_rows: int | None = None) -> pa.Table:
         """The rows that no fit ever sees; of more than `max_rows`, a seeded choice."""
         return self._collect(self._holdout_parts, max_rows)
+
+    def training_parts(self) -> Iterator[pa.Table]:
+        """All training rows, a row group of the proven Parquet at a time."""
+        for part, _ in self._training_parts():
+            yield restored(part, arrow_schema(self.table))
 
     def count_training(self) -> int:
         return sum(len(keys) for _, keys in self._training_parts(columns=[]))
@@ -84,10 +90,13 @@ class Split:
         first_row = 0
         for path in paths:
             names = columns if columns is None or unit is None else [*columns, unit]
-            part = pq.read_table(path, filesystem=self.store.fs, columns=names)
-            keys = _unit_keys(part, unit, first_row, self._seed)
-            first_row += part.num_rows
-            yield part, keys
+            with self.store.fs.open_input_file(path) as stream:
+                file = pq.ParquetFile(stream)
+                for group in range(file.num_row_groups):
+                    part = file.read_row_group(group, columns=names)
+                    keys = _unit_keys(part, unit, first_row, self._seed)
+                    first_row += part.num_rows
+                    yield part, keys
 
     def _collect(self, batches: Callable[..., Batches], max_rows: int | None) -> pa.Table:
         bound = np.uint64(0)

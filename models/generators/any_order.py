@@ -1,6 +1,7 @@
 """Any-order autoregression over hierarchical codes: the default generator of tables."""
 
 import math
+import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -13,15 +14,19 @@ from data_contracts.contract import Contract
 from data_contracts.dataset import Dataset
 from data_contracts.errors import ModelError
 from data_contracts.record import Record
-from models.base import Given, ProgressCallback
+from models.base import Checkpoints, Given, ProgressCallback
 from models.encoding.table import TableCodec
 from models.generators.batches import Request, only_table, sample_frame, unit_ids
 from models.generators.code_model import CodeModel
 from models.generators.imputing import Imputer
 from models.generators.packing import pack_rows
+from models.generators.refreshing import check_columns, check_values, hidden_shares
 from models.generators.sizes import Sizes, choose_sizes
 from models.generators.stored import StoredModel, read_model, write_model
 from models.training.plan import Company
+
+REFRESHED = 0.25
+"""Passes over new rows by an earlier model, as a share of those of a model made anew."""
 
 
 class AnyOrderOptions(Record):
@@ -36,7 +41,11 @@ class AnyOrderOptions(Record):
     max_seconds: float | None = Field(
         default=None,
         gt=0,
-        description="Time for training. If it is used up, the fit no longer repeats exactly.",
+        description="Time for the fit. If it is used up, the fit no longer repeats exactly.",
+    )
+    refresh: str | None = Field(
+        default=None,
+        description="Id of an earlier model of the contract that goes on with the new rows.",
     )
 
     def sizes(self, chosen: Sizes) -> Sizes:
@@ -63,19 +72,59 @@ class AnyOrderGenerator:
     def __init__(self, options: AnyOrderOptions | None = None) -> None:
         self.options = options or AnyOrderOptions()
 
-    def fit(self, data: Dataset, *, seed: int, progress: ProgressCallback | None = None) -> Self:
-        """Learns the one table of `data`; ModelError when there is none that it can learn."""
+    def fit(
+        self,
+        data: Dataset,
+        *,
+        seed: int,
+        progress: ProgressCallback | None = None,
+        checkpoints: Checkpoints | None = None,
+        earlier: Self | None = None,
+    ) -> Self:
+        """Learns the one table of `data`; ModelError when there is none that it can learn.
+
+        A fit that was killed goes on from the last of its `checkpoints`. With an `earlier` model,
+        its codec and weights are taken over and trained on for fewer passes; ModelError where the
+        columns are others, or many values are unknown to it.
+        """
+        started = time.monotonic()
+        if self.options.refresh is not None and earlier is None:
+            raise ModelError(f"{self.name}: to refresh {self.options.refresh!r}, give that model.")
         table, frame = only_table(data, self.name)
-        codec = TableCodec().fit(frame, table, units=unit_ids(table, frame))
-        values = sum(part.cardinality for part in codec.parts_)
-        sizes = self.options.sizes(choose_sizes(data.rows, values))
-        model = CodeModel.untrained(codec.parts_, sizes, seed=seed)
-        rows = pack_rows(data, codec, model.layout, seed)
-        self.training_ = model.fit(
-            rows, seed=seed, max_seconds=self.options.max_seconds, company=Company(progress)
-        )
-        self.contract_, self.table_, self.codec_, self.model_ = data.contract, table, codec, model
+        self.contract_, self.table_ = data.contract, table
+        model = self._start(data, seed) if earlier is None else self._go_on(data, earlier)
+        rows = pack_rows(data, self.codec_, model.layout, seed)
+        self.hidden_ = hidden_shares(self.codec_, frame)
+        if earlier is None:
+            model.start_at_marginals(rows)
+        left = None
+        if self.options.max_seconds is not None:
+            left = max(self.options.max_seconds - (time.monotonic() - started), 0.01)
+        company = Company(progress, checkpoints)
+        self.training_ = model.fit(rows, seed=seed, max_seconds=left, company=company)
+        self.model_ = model
         return self
+
+    def _start(self, data: Dataset, seed: int) -> CodeModel:
+        """A model with random weights and a codec of these rows."""
+        units = unit_ids(self.table_, data.frame)
+        self.codec_ = TableCodec().fit(data.frame, self.table_, units=units)
+        return CodeModel.untrained(self.codec_.parts_, self._sizes(data), seed=seed)
+
+    def _go_on(self, data: Dataset, earlier: Self) -> CodeModel:
+        """A model with the codec and the weights of an earlier one, to be trained for less long."""
+        check_columns(earlier.table_, self.table_)
+        self.codec_ = TableCodec.restore(self.table_, earlier.codec_.state())
+        check_values(self.codec_, data.frame, earlier.hidden_)
+        chosen, old = self._sizes(data), earlier.model_.sizes
+        epochs = self.options.epochs or math.ceil(REFRESHED * chosen.epochs)
+        sizes = chosen._replace(width=old.width, blocks=old.blocks, epochs=epochs)
+        model = CodeModel.untrained(self.codec_.parts_, sizes)
+        return model.restore(earlier.model_.arrays())
+
+    def _sizes(self, data: Dataset) -> Sizes:
+        values = sum(part.cardinality for part in self.codec_.parts_)
+        return self.options.sizes(choose_sizes(data.rows, values))
 
     def sample(
         self,
@@ -134,7 +183,11 @@ class AnyOrderGenerator:
     def save(self, folder: Path) -> None:
         """Writes the fitted model into `folder`; ModelError before `fit`."""
         self._check_fitted("save")
-        settings = {"options": self.options.model_dump(), "sizes": self.model_.sizes._asdict()}
+        settings = {
+            "options": self.options.model_dump(),
+            "sizes": self.model_.sizes._asdict(),
+            "hidden": self.hidden_,
+        }
         write_model(
             folder,
             StoredModel(
@@ -153,6 +206,7 @@ class AnyOrderGenerator:
         generator = cls(AnyOrderOptions(**stored.settings["options"]))
         generator.contract_, generator.table_ = contract, stored.contract_table(contract)
         generator.codec_ = TableCodec.restore(generator.table_, stored.codec)
+        generator.hidden_ = stored.settings["hidden"]
         sizes = Sizes(**stored.settings["sizes"])
         model = CodeModel.untrained(generator.codec_.parts_, sizes)
         generator.model_ = model.restore(stored.arrays)

@@ -7,7 +7,6 @@ from models.generators.code_layout import CodeLayout
 from models.generators.drawing import CodeDrawing, Question, Shifts
 from models.nets.code_network import CodeNetwork
 
-ROWS = 20_000
 ROUNDS = 20
 """Enough for a shift of one nat to settle; each round costs one softmax of what is drawn anyway."""
 FEWEST_ROWS = 50
@@ -17,9 +16,16 @@ LARGEST = 1.0
 
 
 def calibrate(
-    network: CodeNetwork, layout: CodeLayout, codes: Tensor, random: torch.Generator
+    network: CodeNetwork,
+    layout: CodeLayout,
+    codes: Tensor,
+    random: torch.Generator,
+    *,
+    most_rows: int,
 ) -> Shifts:
-    """What to add to each code's log probabilities as whole rows are drawn, from one such run.
+    """What to add to each code's log probabilities as whole rows are drawn.
+
+    Found by drawing at most so many rows, code after code.
 
     Each code's mean distribution over the rows drawn so far is compared with its shares in the
     training rows `codes` `(rows, codes)`, a nested code's under each value of its parent, and
@@ -29,7 +35,7 @@ def calibrate(
     right on the way of whole rows is wrong where values are given: the shifts are for the former.
     """
     drawing = _Correcting(network, layout, codes)
-    rows = min(len(codes), ROWS, drawing.batch_rows)
+    rows = min(len(codes), most_rows, drawing.batch_rows)
     drawing.complete(torch.full((rows, len(layout.shapes)), -1), random)
     return drawing.found
 

@@ -39,6 +39,11 @@ DETAIL_SMOOTHING = 100.0
 
 SHIFT = "shift."
 """What the names of the stored shifts start with."""
+CALIBRATED_ROWS = 20_000
+FEWEST_CALIBRATED = 200
+"""Rows that are drawn to match marginals: as a rule, and where time is short."""
+CALIBRATION_SHARE = 0.15
+"""The share of a limited time that is kept for it."""
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -87,14 +92,15 @@ class CodeModel:
         max_seconds: float | None = None,
         company: Company = ALONE,
     ) -> TrainingRecord:
-        """Starts at the marginal distributions and learns the conditional ones."""
-        for code in range(len(self.layout.shapes)):
-            self.network.heads.biases(code).copy_(self.layout.log_shares(rows.codes, code))
+        """Learns the conditional distributions of the rows, then matches their marginal ones.
+
+        Both together take no more than `max_seconds`.
+        """
         plan = TrainingPlan(
             epochs=self.sizes.epochs,
             batch_rows=self.sizes.batch_rows,
             learning_rate=self.sizes.learning_rate,
-            max_seconds=max_seconds,
+            max_seconds=max_seconds and max_seconds * (1 - CALIBRATION_SHARE),
         )
         objective = Objective(
             step=lambda batch, random: self.loss(*unpacked(rows.codes[batch]), random),
@@ -104,8 +110,23 @@ class CodeModel:
         )
         record = train(self.network, objective, plan, seed=seed, company=company)
         random = torch.Generator().manual_seed(seed)
-        self.shifts = calibrate(self.network, self.layout, rows.codes, random)
+        most = self._affordable(record, max_seconds)
+        self.shifts = calibrate(self.network, self.layout, rows.codes, random, most_rows=most)
         return record
+
+    def start_at_marginals(self, rows: PackedRows) -> None:
+        """Sets the biases of an untrained model to the marginal distributions of the rows."""
+        for code in range(len(self.layout.shapes)):
+            self.network.heads.biases(code).copy_(self.layout.log_shares(rows.codes, code))
+
+    def _affordable(self, record: TrainingRecord, max_seconds: float | None) -> int:
+        """How many rows calibration can draw in its time: a third of a step for each code."""
+        if max_seconds is None:
+            return CALIBRATED_ROWS
+        trained = record.steps * self.sizes.batch_rows
+        seconds = record.seconds / trained * len(self.layout.shapes) / 3
+        rows = int(CALIBRATION_SHARE * max_seconds / max(seconds, 1e-9))
+        return min(max(rows, FEWEST_CALIBRATED), CALIBRATED_ROWS)
 
     def _watched(self, rows: PackedRows) -> Watched | None:
         """Judges the watched rows by the mean of minus the log probabilities, as in `loss`.

@@ -22,8 +22,10 @@ FEWEST_EPOCHS = 4
 BATCHES = 6
 """Batches that a pass has at least, as far as SMALLEST_BATCH allows."""
 SMALLEST_BATCH, LARGEST_BATCH = 64, 1024
-MOST_WORK = 1.6e10
-"""Rows times passes times values of all codes: about five minutes on two cores."""
+MANY_VALUES = 1000
+"""From here on a table has detail that a network of 256 units does not reach."""
+MOST_WORK = 4e12
+"""Rows times passes times values times width: about five minutes on two cores."""
 
 
 def choose_sizes(rows: int, values: int) -> Sizes:
@@ -31,16 +33,18 @@ def choose_sizes(rows: int, values: int) -> Sizes:
 
     Twice the rows get 1.4 times the steps, as far as MOST_WORK allows. Fewer rows than MANY_ROWS
     get more dropout, which on tables of 6,000 rows kept synthetic rows from leaning towards
-    training rows. A step costs about as much as all values together, so that tables of hundreds of
-    columns get fewer passes.
+    training rows. Tables of MANY_VALUES, many of them numbers, get a larger network and more
+    passes where they have the rows for it. A step costs about as much as all values together, so
+    that tables of hundreds of columns get fewer passes.
     """
-    usual = round(EPOCHS * (MANY_ROWS / max(rows, 1)) ** 0.5)
-    affordable = int(MOST_WORK / (max(rows, 1) * max(values, 1)))
-    epochs = min(max(usual, FEWEST_EPOCHS), MOST_EPOCHS, max(affordable, 1))
+    detailed = values >= MANY_VALUES and rows >= MANY_ROWS / 2
+    width, blocks = (384, 3) if detailed else (256, 2)
+    usual = (1.5 if detailed else 1.0) * EPOCHS * (MANY_ROWS / max(rows, 1)) ** 0.5
+    affordable = int(MOST_WORK / (max(rows, 1) * max(values, 1) * width))
     return Sizes(
-        width=256,
-        blocks=2,
-        epochs=epochs,
+        width=width,
+        blocks=blocks,
+        epochs=min(max(round(usual), FEWEST_EPOCHS), MOST_EPOCHS, max(affordable, 1)),
         batch_rows=_batch_rows(rows),
         learning_rate=2e-3,
         dropout=0.2 if rows >= MANY_ROWS else 0.3,

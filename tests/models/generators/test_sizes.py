@@ -21,8 +21,13 @@ def test_few_rows_get_small_batches() -> None:
     assert 10_000 / batches[3] > 10
 
 
+def test_detail_gets_a_larger_network_where_there_are_rows_for_it() -> None:
+    assert choose_sizes(15_000, 1_200).width > choose_sizes(15_000, 500).width
+    assert choose_sizes(2_000, 1_200).width == choose_sizes(2_000, 500).width
+
+
 @pytest.mark.parametrize(("rows", "values"), [(20_000, 25_000), (10**6, 30_000)])
 def test_wide_tables_bound_the_work(rows: int, values: int) -> None:
     sizes = choose_sizes(rows, values)
-    assert sizes.epochs == 1 or sizes.epochs * rows * values <= 1.1 * MOST_WORK
+    assert sizes.epochs == 1 or sizes.epochs * rows * values * sizes.width <= MOST_WORK
     assert sizes.epochs < choose_sizes(rows, 100).epochs

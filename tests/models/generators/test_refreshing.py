@@ -1,0 +1,87 @@
+"""Refreshing an earlier model: it goes on with new rows, and is refused what it does not know."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data_contracts.contract import Column, Contract, Source, Table
+from data_contracts.dataset import Dataset
+from data_contracts.errors import ModelError
+from models.generators.any_order import AnyOrderGenerator, AnyOrderOptions
+from models.generators.sizes import choose_sizes
+
+COLUMNS = (
+    Column(name="plan", logical_type="string", physical_type="string"),
+    Column(name="spent", logical_type="number", physical_type="float64"),
+)
+OPTIONS = {"width": 32, "blocks": 1, "batch_rows": 64, "learning_rate": 5e-3}
+
+
+def dataset(
+    shares: list[float], seed: int = 0, columns: tuple[Column, ...] = COLUMNS, lift: float = 0.0
+) -> Dataset:
+    random = np.random.default_rng(seed)
+    plans = pd.Series(random.choice(["a", "b", "c"], 1500, p=shares), dtype="str")
+    spent = random.gamma(4.0, 5.0, 1500) * (1 + 2 * (plans == "b").to_numpy()) + lift
+    table = Table(name="bills", columns=columns, source=Source(format="csv", path="x.csv"))
+    frame = pd.DataFrame({"plan": plans, "spent": spent})
+    return Dataset(Contract(id="c", version="1", tables=(table,)), {"bills": frame})
+
+
+@pytest.fixture(scope="module")
+def earlier() -> AnyOrderGenerator:
+    options = AnyOrderOptions(**OPTIONS, epochs=20)
+    return AnyOrderGenerator(options).fit(dataset([0.6, 0.3, 0.1]), seed=1)
+
+
+def refreshed(earlier: AnyOrderGenerator, data: Dataset) -> AnyOrderGenerator:
+    options = AnyOrderOptions(**OPTIONS, refresh="the earlier one")
+    return AnyOrderGenerator(options).fit(data, seed=1, earlier=earlier)
+
+
+def test_it_follows_the_new_rows_in_a_fraction_of_the_steps(earlier: AnyOrderGenerator) -> None:
+    before = earlier.model_.arrays()["trunk.norm.weight"].copy()
+    made = refreshed(earlier, dataset([0.2, 0.3, 0.5], seed=5))
+    drawn = made.sample(4000, seed=3).frame
+    assert drawn["plan"].value_counts(normalize=True)["c"] == pytest.approx(0.5, abs=0.05)
+    means = drawn.groupby("plan")["spent"].mean()
+    assert means["b"] > 2 * means["a"]
+    values = sum(part.cardinality for part in made.codec_.parts_)
+    assert made.model_.sizes.epochs <= choose_sizes(1500, values).epochs / 3
+    # The earlier model is left as it was.
+    np.testing.assert_array_equal(earlier.model_.arrays()["trunk.norm.weight"], before)
+
+
+def test_a_stored_model_can_be_refreshed(earlier: AnyOrderGenerator, tmp_path: Path) -> None:
+    earlier.save(tmp_path)
+    loaded = AnyOrderGenerator.load(tmp_path, dataset([1, 0, 0]).contract)
+    data = dataset([0.5, 0.4, 0.1], seed=6)
+    first, second = (refreshed(one, data).sample(50, seed=2).frame for one in (earlier, loaded))
+    pd.testing.assert_frame_equal(first, second)
+
+
+def test_other_columns_are_named(earlier: AnyOrderGenerator) -> None:
+    changed = (COLUMNS[0], COLUMNS[1].model_copy(update={"physical_type": "float32"}))
+    with pytest.raises(ModelError, match="columns spent differ"):
+        refreshed(earlier, dataset([0.6, 0.3, 0.1], columns=changed))
+
+
+def test_values_that_it_does_not_know_are_refused_with_their_share(
+    earlier: AnyOrderGenerator,
+) -> None:
+    strange = dataset([0.6, 0.3, 0.1])
+    strange.frame.loc[:299, "plan"] = "d"
+    with pytest.raises(ModelError, match=r"plan \(20% of the rows\)"):
+        refreshed(earlier, strange)
+    with pytest.raises(ModelError, match="spent"):
+        refreshed(earlier, dataset([0.6, 0.3, 0.1], lift=200.0))
+    few = dataset([0.6, 0.3, 0.1])
+    few.frame.loc[:29, "plan"] = "d"
+    assert refreshed(earlier, few).sample(10, seed=1).frame["plan"].isin(["a", "b", "c"]).all()
+
+
+def test_the_option_alone_is_not_enough() -> None:
+    with pytest.raises(ModelError, match="give that model"):
+        AnyOrderGenerator(AnyOrderOptions(refresh="x")).fit(dataset([0.6, 0.3, 0.1]), seed=1)

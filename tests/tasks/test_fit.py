@@ -1,0 +1,134 @@
+"""Fitting in the store: parts of large data, checkpoints that outlive a kill, refreshed models."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from data_contracts.choice import ModelChoice
+from data_contracts.contract import Column, Contract, Source, Table
+from data_contracts.dataset import LargeDataset
+from data_contracts.errors import ModelError
+from tasks import fit
+from tasks.checkpoints import StoredCheckpoints, clear_checkpoints
+from tasks.fit import FittedModel, fit_generator
+from tasks.prove import Ingest
+from tasks.run import Run
+from tasks.split import Split
+from tasks.storage import Store
+
+ROWS = 2000
+INGEST = Ingest(ingest="i", path="c/ingests/i", proof={})
+OPTIONS = {"width": 16, "blocks": 1, "epochs": 30, "batch_rows": 64}
+KILLED_FIT = """
+    import sys
+    from models.training import loop
+    from tests.tasks.test_fit import fitted
+    loop.CHECKPOINT_SECONDS = 0.0
+    fitted(sys.argv[1], {"epochs": 60})
+"""
+
+
+def contract(**options: object) -> Contract:
+    columns = (
+        Column(name="kind", logical_type="string", physical_type="string"),
+        Column(name="x", logical_type="number", physical_type="float64"),
+    )
+    table = Table(name="visits", columns=columns, source=Source(format="csv", path="x.csv"))
+    choice = ModelChoice(name="any_order", options={**OPTIONS, **options})
+    return Contract(id="c", version="1.0.0", tables=(table,), generator=choice)
+
+
+def write_rows(root: Path) -> None:
+    random = np.random.default_rng(0)
+    folder = root / "c/ingests/i/visits"
+    folder.mkdir(parents=True)
+    kinds = random.choice(["a", "b"], ROWS)
+    rows = pa.table({"kind": kinds, "x": random.normal(0, 1, ROWS) + (kinds == "a")})
+    pq.write_table(rows, folder / "part-00000.parquet", row_group_size=600)
+
+
+def fitted(root: str, options: dict[str, object]) -> FittedModel:
+    run = Run(contract=contract(**options), store=root, work="c/work/w")
+    return fit_generator.fn(run, INGEST)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    write_rows(tmp_path)
+    return tmp_path
+
+
+def stored(root: Path, model: FittedModel) -> dict[str, bytes]:
+    folder = root / model.path / "visits"
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def test_large_data_are_read_in_parts_and_all_rows_count(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fit, "MAX_SHARDED_FRAME_ROWS", 500)
+    made = contract()
+    split = Split(Store(str(root)), made, made.tables[0], INGEST.path)
+    data = fit._training_data(made, split, sharded=True)
+    assert isinstance(data, LargeDataset)
+    assert (len(data.frame), data.rows) == (500, split.count_training())
+    parts = list(data.parts())
+    assert len(parts) == 4 and max(map(len, parts)) <= 600
+    assert sum(map(len, parts)) == data.rows
+    everything = split.training()
+    assert sorted(x for part in parts for x in part["x"]) == sorted(everything["x"].to_pylist())
+    model = fitted(str(root), {"epochs": 1})
+    assert model.rows == {"visits": data.rows}
+
+
+def test_a_killed_fit_goes_on_to_the_same_bytes(root: Path, tmp_path_factory) -> None:
+    other = tmp_path_factory.mktemp("undisturbed")
+    write_rows(other)
+    command = [sys.executable, "-c", textwrap.dedent(KILLED_FIT), str(root)]
+    process = subprocess.Popen(command, cwd=Path(__file__).parents[2])
+    try:
+        while not list(root.glob("c/checkpoints/*/visits.safetensors")):
+            assert process.poll() is None
+            time.sleep(0.01)
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    assert not list(root.glob("c/models/*/manifest.json"))
+    resumed = fitted(str(root), {"epochs": 60})
+    undisturbed = fitted(str(other), {"epochs": 60})
+    assert resumed.model == undisturbed.model and not resumed.reused
+    assert stored(root, resumed) == stored(other, undisturbed)
+    assert not list(root.glob("c/checkpoints/*"))
+
+
+def test_checkpoints_that_nobody_will_ask_for_go(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    old, new = (StoredCheckpoints(store, f"c/models/{name}", "t") for name in ("old", "new"))
+    assert old.read() is None
+    for one in (old, new):
+        one.write(b"content")
+    assert old.read() == b"content"
+    long_ago = time.time() - 100 * 3600
+    os.utime(tmp_path / old.path, (long_ago, long_ago))
+    clear_checkpoints(store, "c/models/done")
+    assert (old.read(), new.read()) == (None, b"content")
+    clear_checkpoints(store, "c/models/new")
+    assert new.read() is None
+
+
+def test_a_model_is_refreshed_by_its_id(root: Path) -> None:
+    first = fitted(str(root), {})
+    second = fitted(str(root), {"refresh": first.model})
+    assert second.model != first.model
+    assert stored(root, first) != stored(root, second)
+    with pytest.raises(ModelError, match=f"no model 'nothing'.*{first.model}"):
+        fitted(str(root), {"refresh": "nothing"})
