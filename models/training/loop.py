@@ -61,6 +61,10 @@ def train(
         return _Run(network, objective, plan, seed).finish(company)
 
 
+TELLING = 0.01
+"""Share by which the loss of unseen rows must grow before a run closes early."""
+
+
 class _Run:
     """One training run and what it has to remember."""
 
@@ -139,7 +143,7 @@ class _Run:
             self.record.best_step, self.judged, self.waited = self.record.steps, judged, 0
             self.best = [weight.clone() for weight in self.average.kept]
         else:
-            self.waited = self.waited + 1 if _is_worse(judged - self.judged) else 0
+            self.waited = self.waited + 1 if _is_worse(judged, self.judged) else 0
         found[self.record.steps] = loss
         if self.waited >= self.plan.patience and self.clock.done >= EARLIEST:
             self._go_back()
@@ -244,12 +248,17 @@ def _in_order(tensors: dict[str, Tensor]) -> list[Tensor]:
     return [tensors[str(place)] for place in range(len(tensors))]
 
 
-def _is_worse(differences: Tensor) -> bool:
-    """Whether losses have grown by more than chance: their mean by two standard errors."""
+def _is_worse(losses: Tensor, best: Tensor) -> bool:
+    """Whether losses have grown by more than chance (two standard errors) and by a telling share.
+
+    Rows are known well enough long before what is drawn looks right: on 6,000 rows a loss that
+    stood still for three quarters of a run saw detection fall from .65 to .55 meanwhile.
+    """
+    differences = losses - best
     if len(differences) < 2:
         return False
     error = differences.std() / len(differences) ** 0.5
-    return bool(differences.mean() > 2 * error)
+    return bool(differences.mean() > max(2 * error, TELLING * best.mean().abs()))
 
 
 def _passed(before: float, now: float, times: int) -> bool:
