@@ -72,6 +72,9 @@ class _Run:
         self, network: nn.Module, objective: Objective, plan: TrainingPlan, seed: int
     ) -> None:
         self.network, self.objective, self.plan, self.seed = network, objective, plan, seed
+        # First: a process's first optimizer takes torch seconds to import, out of a limited time.
+        steps = plan.epochs * math.ceil(objective.rows / plan.batch_rows)
+        self.clock = Clock(steps, plan.max_seconds)
         self.random = torch.Generator().manual_seed(seed)
         self.weights = [weight for weight in network.parameters() if weight.requires_grad]
         self.optimizer = torch.optim.AdamW(
@@ -88,8 +91,6 @@ class _Run:
         self.closing = objective.watched is None
         watched = torch.zeros(0) if objective.watched is None else objective.watched.rows
         self.passes = Passes(objective.rows, plan.batch_rows, self.random, watched.long())
-        steps = plan.epochs * math.ceil(objective.rows / plan.batch_rows)
-        self.clock = Clock(steps, plan.max_seconds)
         self.loss_sum, self.loss_rows = torch.zeros(()), 0
 
     def finish(self, company: Company) -> TrainingRecord:
