@@ -18,9 +18,9 @@ def typed_wishes(
 ) -> dict[str, Any]:
     """Values, ranges, choices and shares as people type them, in their columns' types.
 
-    `given` holds a value, an empty text for a missing one, a range `30..40` or `30..` of a number or
-    a time, or a JSON list of values of which any will do. `shares` are `column=value:share`. Raises
-    ContractError for a column that the table lacks or a text that its type cannot read.
+    `given` holds a value, an empty text for a missing one, a range `30..40` or `30..` of a number
+    or a time, or a JSON list of values of which any will do. `shares` are `column=value:share`.
+    Raises ContractError for a column that the table lacks or a text that its type cannot read.
     """
     from models.conditions import Shares
 
