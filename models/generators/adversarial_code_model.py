@@ -15,6 +15,7 @@ from models.generators.code_layout import CodeLayout
 from models.generators.cues import Cues
 from models.generators.drawn_values import draw_values
 from models.generators.head_drawing import draw_codes, match_marginals, start_at_marginals
+from models.generators.moment_gaps import mean_gap, table_gap
 from models.nets.code_critic import CodeCritic, gradient_penalty
 from models.nets.code_generator import CodeGenerator
 from models.nets.code_heads import ROOT
@@ -24,9 +25,14 @@ from models.training.plan import Company, Objective, TrainingPlan, TrainingRecor
 BATCH_ROWS = 2**15
 MATCHED_ROWS = 20_000
 """Rows on which the marginals are matched."""
+FEWEST_ROWS = 2
+"""Gaps between means need two halves."""
 PENALTY_WEIGHT = 10.0
 PENALIZED = 4
 """The slope is measured on one row of so many: it is the dearest part of a step."""
+FEATURE_WEIGHT = 1.0
+TABLE_WEIGHT = 500.0
+"""Of the gaps that a generator closes beside the critic's; tables differ by thousandths."""
 MOMENTUM = 0.5
 """Two players who carry more momentum than this circle around each other."""
 
@@ -204,14 +210,14 @@ class _Match:
 
     def step(self, batch: Tensor, random: torch.Generator) -> Tensor:
         """The loss of whose turn it is; cues bring their own rows, as many as the batch."""
-        networks = self.model.networks
+        networks, rows = self.model.networks, max(len(batch), FEWEST_ROWS)
         turn = int(networks.turn)
         networks.turn.fill_((turn + 1) % (self.model.sizes.critic_steps + 1))
         if turn < self.model.sizes.critic_steps:
-            return self._critic_loss(len(batch), random)
+            return self._critic_loss(rows, random)
         networks.critic.requires_grad_(False)
         try:
-            return self._generator_loss(len(batch), random)
+            return self._generator_loss(rows, random)
         finally:
             networks.critic.requires_grad_(True)
 
@@ -229,7 +235,12 @@ class _Match:
         return loss
 
     def _generator_loss(self, rows: int, random: torch.Generator) -> Tensor:
-        """Minus how real the critic finds made rows, and how far they are from their cues."""
+        """Minus how real the critic finds made rows, their gaps to real ones, and missed cues.
+
+        A critic pushes all made rows in one direction at a time. The gaps between means of its
+        features and between small contingency tables push in all directions at once, so that a
+        generator does not drop what it has learned.
+        """
         networks, cued = self.model.networks, self.cues.draw(rows, random)
         features = networks.generator.features(cued.cues, random)
         made = self._made(features, cued.rows, random)
@@ -238,7 +249,12 @@ class _Match:
         targets[places, cued.codes] = cued.cues - self.starts[cued.codes]
         asked = (targets >= 0) / rows
         missed = networks.generator.heads.loss(features, targets, asked)
-        loss: Tensor = missed - networks.critic(made, cued.cues).mean()
+        real = self.model.one_hot(self.table[cued.rows].long())
+        critic = networks.critic
+        looks = [critic.features(rows, cued.cues) for rows in (real, made)]
+        gaps = FEATURE_WEIGHT * mean_gap(*looks)
+        gaps = gaps + TABLE_WEIGHT * table_gap(critic.seen(real), critic.seen(made))
+        loss: Tensor = missed + gaps - critic.realness_of(looks[1]).mean()
         return loss
 
     def _made(self, features: Tensor, rows: Tensor, random: torch.Generator) -> Tensor:

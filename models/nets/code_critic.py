@@ -10,6 +10,9 @@ from models.nets.residual import ResidualTrunk
 WAVES = 6
 """Cosines along the line of a number's values that the critic sees beside the values themselves."""
 
+PLACES_SEEN = 0.4
+"""How much the nearness of two values counts beside their being equal."""
+
 
 class CodeCritic(nn.Module):
     """From one-hot rows `(rows, columns)` and the cue behind each, `(rows,)`, to `(rows,)`.
@@ -24,6 +27,7 @@ class CodeCritic(nn.Module):
         self, columns: int, lines: Sequence[Sequence[int]], *, codes: int, width: int, blocks: int
     ) -> None:
         super().__init__()
+        self.codes = codes
         self.values = nn.Linear(columns, width, bias=False)
         self.cues = nn.Embedding(columns, width)
         self.waves: Tensor
@@ -38,9 +42,24 @@ class CodeCritic(nn.Module):
 
     def forward(self, rows: Tensor, cues: Tensor) -> Tensor:
         """How real rows look; only differences mean something."""
+        return self.realness_of(self.features(rows, cues))
+
+    def features(self, rows: Tensor, cues: Tensor) -> Tensor:
+        """What the critic looks at, `(rows, width)`."""
         inputs = self.values(rows) + self.places(rows @ self.waves) + self.cues(cues)
-        realness: Tensor = self.realness(self.trunk(inputs)).squeeze(1)
+        features: Tensor = self.trunk(inputs)
+        return features
+
+    def realness_of(self, features: Tensor) -> Tensor:
+        """How real rows of these features look, `(rows,)`."""
+        realness: Tensor = self.realness(features).squeeze(1)
         return realness
+
+    def seen(self, rows: Tensor) -> Tensor:
+        """One-hot rows and, weaker, their places on lines; a row times itself is about 1."""
+        seen = torch.cat([rows, PLACES_SEEN * (rows @ self.waves)], 1)
+        scaled: Tensor = seen * self.codes**-0.5
+        return scaled
 
 
 def _waves(columns: int, lines: Sequence[Sequence[int]]) -> Tensor:

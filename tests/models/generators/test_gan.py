@@ -14,6 +14,7 @@ from models.encoding.column import Part
 from models.generators.code_layout import CodeLayout
 from models.generators.cues import Cues
 from models.generators.gan import GanGenerator, GanOptions
+from models.generators.moment_gaps import mean_gap, table_gap
 from models.nets.code_critic import CodeCritic, gradient_penalty
 from models.nets.code_generator import CodeGenerator
 from models.nets.code_heads import CodeShape
@@ -101,6 +102,18 @@ def test_drawn_codes_are_one_hot_keep_to_their_parents_and_have_a_gradient() -> 
     assert torch.equal(second.sum(1), first[:, 2])
     (first[:, 0] - second[:, 1]).sum().backward()
     assert float(network.noise_inputs.weight.grad.abs().sum()) > 0
+
+
+def test_gaps_close_only_when_relations_agree() -> None:
+    torch.manual_seed(1)
+    pairs = torch.tensor([[0, 2], [1, 3]])[torch.randint(2, (4000,))]
+    tied = torch.zeros(4000, 4).scatter_(1, pairs, 1.0) * 2**-0.5
+    loose = torch.cat([tied[:, :2], tied[torch.randperm(4000), 2:]], 1)
+    fresh = tied[torch.randperm(4000)]
+    assert abs(float(table_gap(tied, fresh))) < 0.003 < 0.02 < float(table_gap(tied, loose))
+    # Each column by itself is the same: its mean tells nothing.
+    assert abs(float(mean_gap(tied, loose))) < 0.003
+    assert float(mean_gap(tied, tied + 0.5)) == pytest.approx(4 * 0.25)
 
 
 def test_a_slope_of_one_costs_nothing() -> None:
