@@ -22,8 +22,9 @@ FOLDS = 3
 IMPORTANCE_ROWS = 2_000
 # Fresh rows cannot be told from training rows: their AUC is 0.5 but for chance and a little of
 # cross-validation's own. Rows that repeat what stands in training rows get below that: the trees
-# have met their originals among the training rows of the other folds.
-MIRRORED_BELOW = 0.47
+# have met their originals among the training rows of the other folds. Shares that are right to the
+# training row do it too, a little: on the survey `fair` a model without one copy gets .45.
+MIRRORED_BELOW = 0.42
 MIRRORED = (
     "Clearly below 0.5: the synthetic rows mirror the training rows more closely than fresh rows "
     "of the same population could, as rows do that are copied or rebuilt from them. That is no "
@@ -44,7 +45,7 @@ def evaluate_detection(coded: CodedTable) -> Detection:
 
     Equal numbers of rows (at most 20,000 each), boosted trees of 150 rounds, numbers raw with
     missing kept, categories ordinal by their frequency in both samples. 0.5 is the goal; the
-    interval is DeLong's over the folds. An interval that ends below 0.47 is inconclusive: no fresh
+    interval is DeLong's over the folds. An interval that ends below 0.42 is inconclusive: no fresh
     rows are so hard to tell from the training rows. `detection_score` is
     1 - (2 max(AUC, .5) - 1). The method is the classifier two-sample test of Lopez-Paz and Oquab
     (2017).

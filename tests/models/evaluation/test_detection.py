@@ -83,7 +83,7 @@ def test_rows_made_of_the_training_rows_themselves_are_no_success(how: str) -> N
     drawn = np.random.default_rng(4).integers(0, 800, 800)
     copies = TRAINING.take(pa.array(drawn)) if how == "bootstrap" else rebuilt(TRAINING, 0.01)
     area = named(evaluate_detection(coded(TRAINING, copies, HOLDOUT)).findings, "detection_auc")
-    assert area.value is not None and area.value < 0.47
+    assert area.value is not None and area.value < 0.42
     assert area.state == "inconclusive"
     assert "mirror the training rows" in area.detail
 
