@@ -122,7 +122,7 @@ class CodeLayout:
             keys = block[:, code].long()
             known = keys >= 0
             if shape.nested:
-                keys += block[:, shape.parent].long() * shape.cardinality
+                keys = keys + block[:, shape.parent].long() * shape.cardinality
             counts += torch.bincount(keys[known], minlength=len(counts))
         return counts.view(groups, shape.cardinality)
 
