@@ -169,7 +169,7 @@ def _rate(arguments: argparse.Namespace) -> dict[str, Any]:
 
     generator, table = _saved(arguments.folder)
     with stopwatch() as spent:
-        for part in parts_of(table.name, arguments.rows):
+        for part in parts_of(table, arguments.rows):
             draw(generator, table, part, arguments.seeds[0])
     return {"rows": arguments.rows, "sample": spent, "peak_mib": peak_mib()}
 
@@ -185,7 +185,7 @@ def _stream(arguments: argparse.Namespace) -> dict[str, Any]:
         stopwatch() as spent,
         pq.ParquetWriter(target, arrow_schema(table), compression="zstd") as writer,
     ):
-        for part in parts_of(table.name, arguments.rows):
+        for part in parts_of(table, arguments.rows):
             rows = draw(generator, table, part, arguments.seeds[0])
             writer.write_table(rows, row_group_size=ROW_GROUP_ROWS)
     return {
