@@ -14,15 +14,20 @@ from models.encoding.column import FloatArray, IntArray, Part, prefixed, unprefi
 from models.generators.code_layout import CodeLayout
 from models.generators.cues import Cues
 from models.generators.drawn_values import draw_values
-from models.generators.head_drawing import draw_codes, match_marginals, start_at_marginals
+from models.generators.head_drawing import (
+    BATCH_ROWS,
+    draw_rows,
+    match_marginals,
+    start_at_marginals,
+)
 from models.generators.moment_gaps import mean_gap, table_gap
 from models.nets.code_critic import CodeCritic, gradient_penalty
 from models.nets.code_generator import CodeGenerator
 from models.nets.code_heads import ROOT
+from models.nets.weights import take_over, weights_of
 from models.training.loop import train
 from models.training.plan import Company, Objective, TrainingPlan, TrainingRecord
 
-BATCH_ROWS = 2**15
 MATCHED_ROWS = 20_000
 """Rows on which the marginals are matched."""
 FEWEST_ROWS = 2
@@ -140,12 +145,8 @@ class AdversarialCodeModel:
     def draw(self, rows: int, random: np.random.Generator) -> IntArray:
         """Codes `(rows, parts)` of new rows."""
         torch_random = torch.Generator().manual_seed(int(random.integers(2**63)))
-        heads, drawn = self.networks.generator.heads, []
-        for start in range(0, max(rows, 1), BATCH_ROWS):
-            features = self._features(min(BATCH_ROWS, rows - start), torch_random)
-            codes = draw_codes(heads, self.layout, features, torch_random)
-            drawn.append(self.layout.from_network(codes))
-        return np.concatenate(drawn)
+        heads = self.networks.generator.heads
+        return draw_rows(heads, self.layout, self._features, rows, torch_random)
 
     @torch.no_grad()
     def strangeness(self, codes: IntArray) -> FloatArray:
@@ -176,13 +177,11 @@ class AdversarialCodeModel:
 
     def arrays(self) -> Arrays:
         """Weights and shares by name."""
-        weights = {name: value.numpy() for name, value in self.networks.state_dict().items()}
-        return {**prefixed(weights, "networks"), "shares": self.shares}
+        return {**prefixed(weights_of(self.networks), "networks"), "shares": self.shares}
 
     def restore(self, arrays: Arrays) -> Self:
         """Takes over stored weights and shares."""
-        weights = unprefixed(arrays, "networks")
-        self.networks.load_state_dict({name: torch.tensor(weights[name]) for name in weights})
+        take_over(self.networks, unprefixed(arrays, "networks"))
         self.shares = arrays["shares"]
         return self
 

@@ -16,7 +16,13 @@ from data_contracts.errors import ModelError
 from data_contracts.record import Record
 from models.base import Checkpoints, Given, ProgressCallback
 from models.encoding.table import TableCodec
-from models.generators.batches import Request, only_table, sample_frame, unit_ids
+from models.generators.batches import (
+    Request,
+    check_fitted,
+    only_table,
+    sample_frame,
+    unit_ids,
+)
 from models.generators.code_model import CodeModel
 from models.generators.imputing import Imputer
 from models.generators.packing import pack_rows
@@ -140,7 +146,7 @@ class AnyOrderGenerator:
         `given` may name a Range, OneOf or Shares beside single values. A temperature below 1 makes
         likely values likelier, one above 1 evens them out.
         """
-        self._check_fitted("sample")
+        check_fitted(self, "model_", "sample")
         if not 0 < temperature < math.inf:
             raise ModelError(f"temperature {temperature:g}: must be more than 0.")
         request = Request(n, given, seed, first_row)
@@ -160,7 +166,7 @@ class AnyOrderGenerator:
         `point`, the middle of 21 draws, or the commonest of them where values have no order.
         Identifiers stay as they are. ModelError before `fit`.
         """
-        self._check_fitted("impute")
+        check_fitted(self, "model_", "impute")
         imputer = Imputer(self.codec_, self.table_, self.model_.complete_guided)
         fill = imputer.point if point else imputer.draw
         return Dataset(self.contract_, {self.table_.name: fill(data.frame, seed)})
@@ -172,7 +178,7 @@ class AnyOrderGenerator:
         everything else. Minus infinity where a value is never drawn: protected, or out of range.
         Identifiers count for nothing. ModelError before `fit` or for an unknown column.
         """
-        self._check_fitted("log_density")
+        check_fitted(self, "model_", "log_density")
         names = list(self.table_.column_names) if columns is None else list(columns)
         if unknown := [name for name in names if name not in self.codec_.columns_]:
             raise ModelError(f"log_density: no column {', '.join(unknown)}.")
@@ -182,36 +188,22 @@ class AnyOrderGenerator:
 
     def save(self, folder: Path) -> None:
         """Writes the fitted model into `folder`; ModelError before `fit`."""
-        self._check_fitted("save")
-        settings = {
-            "options": self.options.model_dump(),
-            "sizes": self.model_.sizes._asdict(),
-            "hidden": self.hidden_,
-        }
-        write_model(
-            folder,
-            StoredModel(
-                name=self.name,
-                table=self.table_.name,
-                settings=settings,
-                codec=self.codec_.state(),
-                arrays=self.model_.arrays(),
-            ),
+        check_fitted(self, "model_", "save")
+        options, sizes = self.options.model_dump(), self.model_.sizes._asdict()
+        stored = StoredModel.of(
+            self, self.model_.arrays(), options=options, sizes=sizes, hidden=self.hidden_
         )
+        write_model(folder, stored)
 
     @classmethod
     def load(cls, folder: Path, contract: Contract) -> Self:
         """The model that `save` wrote; ModelError when the folder or the contract is another."""
         stored = read_model(folder)
         generator = cls(AnyOrderOptions(**stored.settings["options"]))
-        generator.contract_, generator.table_ = contract, stored.contract_table(contract)
-        generator.codec_ = TableCodec.restore(generator.table_, stored.codec)
+        generator.contract_ = contract
+        generator.table_, generator.codec_ = stored.table_and_codec(contract)
         generator.hidden_ = stored.settings["hidden"]
         sizes = Sizes(**stored.settings["sizes"])
         model = CodeModel.untrained(generator.codec_.parts_, sizes)
         generator.model_ = model.restore(stored.arrays)
         return generator
-
-    def _check_fitted(self, verb: str) -> None:
-        if not hasattr(self, "model_"):
-            raise ModelError(f"{self.name}: not fitted. Call `fit` or `load` before `{verb}`.")

@@ -51,6 +51,30 @@ def only_table(data: Dataset, name: str) -> tuple[Table, pd.DataFrame]:
     return table, data.frame
 
 
+def check_fitted(generator: object, learned: str, verb: str) -> None:
+    """ModelError when a generator has not yet `learned` (an attribute) what a verb needs."""
+    if not hasattr(generator, learned):
+        name = getattr(generator, "name", type(generator).__name__)
+        raise ModelError(f"{name}: not fitted. Call `fit` or `load` before `{verb}`.")
+
+
+def refuse_given(name: str, given: Given | None) -> None:
+    """ModelError when anything is given to a generator that can't be given values."""
+    if given is not None and len(given.keys()):
+        raise ModelError(f"{name}: can't be given values. Choose another generator.")
+
+
+def rows_of(data: Dataset, fitted: Table, name: str) -> pd.DataFrame:
+    """The rows of the one table of `data`; ModelError when it has not the columns of `fitted`."""
+    table, frame = only_table(data, name)
+    if table.column_names != fitted.column_names:
+        raise ModelError(
+            f"table {table.name!r}: not of the columns that {name} was fitted to "
+            f"({', '.join(fitted.column_names)}). Give rows of the same table."
+        )
+    return frame
+
+
 def unit_ids(table: Table, frame: pd.DataFrame) -> IntArray | None:
     """Which unit of privacy each row belongs to, as ids; None where each row is its own."""
     if table.unit is None or table.unit not in frame.columns:

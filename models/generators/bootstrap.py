@@ -13,7 +13,7 @@ from data_contracts.record import Record
 from data_contracts.schema import arrow_schema, to_arrow, to_frame
 from models.base import Given, ProgressCallback
 from models.encoding.column import State
-from models.generators.batches import only_table
+from models.generators.batches import check_fitted, only_table, refuse_given
 from models.generators.stored import StoredModel, read_model, write_model
 
 
@@ -50,18 +50,17 @@ class BootstrapGenerator:
         first_row: int = 0,  # noqa: ARG002
     ) -> Dataset:
         """Exactly `n` rows; ModelError before `fit`, or if anything is given."""
-        self._check_fitted("sample")
+        check_fitted(self, "rows_", "sample")
         if n < 0:
             raise ModelError(f"{self.name}: {n} rows asked for. Ask for 0 or more.")
-        if given is not None and len(given.keys()):
-            raise ModelError(f"{self.name}: can't be given values. Choose another generator.")
+        refuse_given(self.name, given)
         picked = np.random.default_rng(seed).integers(0, self.rows_.num_rows, n)
         frame = to_frame(self.rows_.take(pa.array(picked)))
         return Dataset(self.contract_, {self.table_.name: frame})
 
     def save(self, folder: Path) -> None:
         """Writes the rows into `folder`; ModelError before `fit`."""
-        self._check_fitted("save")
+        check_fitted(self, "rows_", "save")
         sink = pa.BufferOutputStream()
         with pa.ipc.new_file(sink, self.rows_.schema) as writer:
             writer.write_table(self.rows_)
@@ -77,7 +76,3 @@ class BootstrapGenerator:
         reader = pa.ipc.open_file(pa.py_buffer(stored.arrays["rows"].tobytes()))
         generator.rows_ = reader.read_all().cast(arrow_schema(generator.table_))
         return generator
-
-    def _check_fitted(self, verb: str) -> None:
-        if not hasattr(self, "rows_"):
-            raise ModelError(f"{self.name}: not fitted. Call `fit` or `load` before `{verb}`.")

@@ -22,6 +22,7 @@ from models.generators.sizes import Sizes
 from models.nets.code_heads import ROOT
 from models.nets.code_network import CodeNetwork
 from models.nets.smoothing import LineSmoothing
+from models.nets.weights import take_over, weights_of
 from models.training.loop import train
 from models.training.plan import (
     ALONE,
@@ -199,16 +200,16 @@ class CodeModel:
 
     def arrays(self) -> Arrays:
         """The weights by name."""
-        weights = {name: value.numpy() for name, value in self.network.state_dict().items()}
-        return weights | {f"{SHIFT}{code}": shift.numpy() for code, shift in self.shifts.items()}
+        shifts = {f"{SHIFT}{code}": shift.numpy() for code, shift in self.shifts.items()}
+        return weights_of(self.network) | shifts
 
     def restore(self, arrays: Arrays) -> Self:
         """Takes over stored weights."""
-        tensors = {name: torch.tensor(arrays[name]) for name in arrays}
+        weights = dict(arrays)
         self.shifts = {
-            int(name.removeprefix(SHIFT)): tensors.pop(name)
-            for name in list(tensors)
+            int(name.removeprefix(SHIFT)): torch.tensor(weights.pop(name))
+            for name in arrays
             if name.startswith(SHIFT)
         }
-        self.network.load_state_dict(tensors)
+        take_over(self.network, weights)
         return self

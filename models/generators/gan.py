@@ -7,13 +7,20 @@ from pydantic import Field
 
 from data_contracts.contract import Contract
 from data_contracts.dataset import Dataset
-from data_contracts.errors import ModelError
 from data_contracts.record import Record
 from models.base import Given, ProgressCallback
 from models.encoding.column import FloatArray
 from models.encoding.table import TableCodec
 from models.generators.adversarial_code_model import AdversarialCodeModel, AdversarialSizes
-from models.generators.batches import Request, only_table, sample_frame, unit_ids
+from models.generators.batches import (
+    Request,
+    check_fitted,
+    only_table,
+    refuse_given,
+    rows_of,
+    sample_frame,
+    unit_ids,
+)
 from models.generators.stored import StoredModel, read_model, write_model
 
 MANY_ROWS = 20_000
@@ -87,9 +94,8 @@ class GanGenerator:
         self, n: int, *, given: Given | None = None, seed: int, first_row: int = 0
     ) -> Dataset:
         """Exactly `n` rows; ModelError before `fit`, or if anything is given."""
-        self._check_fitted("sample")
-        if given is not None and len(given.keys()):
-            raise ModelError(f"{self.name}: can't be given values. Choose another generator.")
+        check_fitted(self, "model_", "sample")
+        refuse_given(self.name, given)
         frame = sample_frame(
             self.codec_,
             self.table_,
@@ -103,42 +109,25 @@ class GanGenerator:
 
         Only comparisons mean something, within one fitted model. ModelError for another table.
         """
-        self._check_fitted("critic_scores")
-        table, frame = only_table(data, self.name)
-        if table.column_names != self.table_.column_names:
-            raise ModelError(
-                f"table {table.name!r}: not of the columns that {self.name} was fitted to "
-                f"({', '.join(self.table_.column_names)}). Score rows of the same table."
-            )
+        check_fitted(self, "model_", "critic_scores")
+        frame = rows_of(data, self.table_, self.name)
         return self.model_.strangeness(self.codec_.encode(frame))
 
     def save(self, folder: Path) -> None:
         """Writes the fitted model into `folder`; ModelError before `fit`."""
-        self._check_fitted("save")
-        settings = {"options": self.options.model_dump(), "sizes": self.model_.sizes._asdict()}
-        write_model(
-            folder,
-            StoredModel(
-                name=self.name,
-                table=self.table_.name,
-                settings=settings,
-                codec=self.codec_.state(),
-                arrays=self.model_.arrays(),
-            ),
-        )
+        check_fitted(self, "model_", "save")
+        options, sizes = self.options.model_dump(), self.model_.sizes._asdict()
+        arrays = self.model_.arrays()
+        write_model(folder, StoredModel.of(self, arrays, options=options, sizes=sizes))
 
     @classmethod
     def load(cls, folder: Path, contract: Contract) -> Self:
         """The model that `save` wrote; ModelError when the folder or the contract is another."""
         stored = read_model(folder)
         generator = cls(GanOptions(**stored.settings["options"]))
-        generator.contract_, generator.table_ = contract, stored.contract_table(contract)
-        generator.codec_ = TableCodec.restore(generator.table_, stored.codec)
+        generator.contract_ = contract
+        generator.table_, generator.codec_ = stored.table_and_codec(contract)
         sizes = AdversarialSizes(**stored.settings["sizes"])
         model = AdversarialCodeModel.untrained(generator.codec_.parts_, sizes)
         generator.model_ = model.restore(stored.arrays)
         return generator
-
-    def _check_fitted(self, verb: str) -> None:
-        if not hasattr(self, "model_"):
-            raise ModelError(f"{self.name}: not fitted. Call `fit` or `load` before `{verb}`.")

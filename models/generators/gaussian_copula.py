@@ -9,12 +9,17 @@ import numpy.typing as npt
 
 from data_contracts.contract import Contract
 from data_contracts.dataset import Dataset
-from data_contracts.errors import ModelError
 from data_contracts.record import Record
 from models.base import Given, ProgressCallback
 from models.encoding.column import UNKNOWN, BoolArray, IntArray, unprefixed
 from models.encoding.table import TableCodec
-from models.generators.batches import Request, only_table, sample_frame, unit_ids
+from models.generators.batches import (
+    Request,
+    check_fitted,
+    only_table,
+    sample_frame,
+    unit_ids,
+)
 from models.generators.copula_cells import Cells, arrange, places
 from models.generators.latent_normal import Spans, draw_given, fit_correlation
 from models.generators.stored import StoredModel, read_model, write_model
@@ -61,28 +66,26 @@ class GaussianCopulaGenerator:
         self, n: int, *, given: Given | None = None, seed: int, first_row: int = 0
     ) -> Dataset:
         """Exactly `n` rows; ModelError before `fit`, or for what cannot be given."""
-        self._check_fitted("sample")
+        check_fitted(self, "cells_", "sample")
         request = Request(n, given, seed, first_row)
         frame = sample_frame(self.codec_, self.table_, request, self._complete)
         return Dataset(self.contract_, {self.table_.name: frame})
 
     def save(self, folder: Path) -> None:
         """Writes the fitted model into `folder`; ModelError before `fit`."""
-        self._check_fitted("save")
+        check_fitted(self, "cells_", "save")
         arrays: dict[str, npt.NDArray[Any]] = {"correlation": self.correlation_}
         for number, cells in enumerate(self.cells_):
             arrays |= {f"{number}/{name}": getattr(cells, name) for name in _STORED}
-        write_model(
-            folder, StoredModel(self.name, self.table_.name, {}, self.codec_.state(), arrays)
-        )
+        write_model(folder, StoredModel.of(self, arrays))
 
     @classmethod
     def load(cls, folder: Path, contract: Contract) -> Self:
         """The model that `save` wrote; ModelError when the folder or the contract is another."""
         stored = read_model(folder)
         generator = cls()
-        generator.contract_, generator.table_ = contract, stored.contract_table(contract)
-        generator.codec_ = TableCodec.restore(generator.table_, stored.codec)
+        generator.contract_ = contract
+        generator.table_, generator.codec_ = stored.table_and_codec(contract)
         generator.cells_ = [
             Cells(place, **unprefixed(stored.arrays, str(number)))
             for number, place in enumerate(places(generator.codec_.parts_))
@@ -128,10 +131,6 @@ class GaussianCopulaGenerator:
         if not ends:
             return Spans(np.empty((len(codes), 0)), np.empty((len(codes), 0)))
         return Spans(*(np.stack(side, 1) for side in zip(*ends, strict=True)))
-
-    def _check_fitted(self, verb: str) -> None:
-        if not hasattr(self, "cells_"):
-            raise ModelError(f"{self.name}: not fitted. Call `fit` or `load` before `{verb}`.")
 
 
 _STORED = tuple(field.name for field in fields(Cells) if field.name != "place")

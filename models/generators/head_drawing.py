@@ -3,13 +3,17 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from models.encoding.column import IntArray
 from models.generators.code_layout import CodeLayout
 from models.generators.drawn_values import draw_values
 from models.nets.code_heads import CodeHeads
 
+BATCH_ROWS = 2**15
+"""Rows that are drawn or judged at once."""
 ROUNDS = 20
 FEWEST_ROWS = 50
 """A correction counts half when it rests on this many rows."""
@@ -56,6 +60,21 @@ def draw_codes(
             shares = adjust(Asked(code, logits, places)).softmax(1)
             codes[where, code] = draw_values(shares, torch.arange(len(where)), random)
     return codes
+
+
+def draw_rows(
+    heads: CodeHeads,
+    layout: CodeLayout,
+    features: Callable[[int, torch.Generator], Tensor],
+    rows: int,
+    random: torch.Generator,
+) -> IntArray:
+    """Codes of parts `(rows, parts)`, drawn batch after batch from `features` of so many rows."""
+    drawn = []
+    for start in range(0, max(rows, 1), BATCH_ROWS):
+        seen = features(min(BATCH_ROWS, rows - start), random)
+        drawn.append(layout.from_network(draw_codes(heads, layout, seen, random)))
+    return np.concatenate(drawn)
 
 
 def match_marginals(

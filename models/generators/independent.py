@@ -7,12 +7,17 @@ import numpy as np
 
 from data_contracts.contract import Contract
 from data_contracts.dataset import Dataset
-from data_contracts.errors import ModelError
 from data_contracts.record import Record
 from models.base import Given, ProgressCallback
 from models.encoding.column import UNKNOWN, IntArray, Part
 from models.encoding.table import TableCodec
-from models.generators.batches import Request, only_table, sample_frame, unit_ids
+from models.generators.batches import (
+    Request,
+    check_fitted,
+    only_table,
+    sample_frame,
+    unit_ids,
+)
 from models.generators.stored import StoredModel, read_model, write_model
 
 
@@ -46,26 +51,24 @@ class IndependentGenerator:
         self, n: int, *, given: Given | None = None, seed: int, first_row: int = 0
     ) -> Dataset:
         """Exactly `n` rows; ModelError before `fit`, or for what cannot be given."""
-        self._check_fitted("sample")
+        check_fitted(self, "shares_", "sample")
         request = Request(n, given, seed, first_row)
         frame = sample_frame(self.codec_, self.table_, request, self._complete)
         return Dataset(self.contract_, {self.table_.name: frame})
 
     def save(self, folder: Path) -> None:
         """Writes the fitted model into `folder`; ModelError before `fit`."""
-        self._check_fitted("save")
+        check_fitted(self, "shares_", "save")
         arrays = {str(index): shares for index, shares in enumerate(self.shares_)}
-        write_model(
-            folder, StoredModel(self.name, self.table_.name, {}, self.codec_.state(), arrays)
-        )
+        write_model(folder, StoredModel.of(self, arrays))
 
     @classmethod
     def load(cls, folder: Path, contract: Contract) -> Self:
         """The model that `save` wrote; ModelError when the folder or the contract is another."""
         stored = read_model(folder)
         generator = cls()
-        generator.contract_, generator.table_ = contract, stored.contract_table(contract)
-        generator.codec_ = TableCodec.restore(generator.table_, stored.codec)
+        generator.contract_ = contract
+        generator.table_, generator.codec_ = stored.table_and_codec(contract)
         generator.shares_ = [stored.arrays[str(index)] for index in range(len(stored.arrays))]
         return generator
 
@@ -81,10 +84,6 @@ class IndependentGenerator:
             rows = np.flatnonzero(unknown)
             drawn[rows, index] = _draw(self.shares_[index], groups[rows], random)
         return drawn
-
-    def _check_fitted(self, verb: str) -> None:
-        if not hasattr(self, "shares_"):
-            raise ModelError(f"{self.name}: not fitted. Call `fit` or `load` before `{verb}`.")
 
 
 def _shares(codes: IntArray, index: int, parts: tuple[Part, ...]) -> np.ndarray:

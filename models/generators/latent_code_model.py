@@ -13,14 +13,18 @@ from torch import Tensor
 from models.base import ProgressCallback
 from models.encoding.column import FloatArray, IntArray, Part, prefixed, unprefixed
 from models.generators.code_layout import CodeLayout
-from models.generators.head_drawing import draw_codes, match_marginals, start_at_marginals
+from models.generators.head_drawing import (
+    BATCH_ROWS,
+    draw_rows,
+    match_marginals,
+    start_at_marginals,
+)
 from models.generators.latent_mixture import LatentMixture
 from models.nets.code_autoencoder import CodeAutoencoder
+from models.nets.weights import take_over, weights_of
 from models.training.loop import train
 from models.training.plan import Company, Objective, TrainingPlan, TrainingRecord
 
-BATCH_ROWS = 2**15
-"""Rows that are embedded or drawn at once."""
 MATCHED_ROWS = 20_000
 """Rows on which the marginals are matched."""
 FEWEST_LATENTS = 1_000
@@ -116,18 +120,7 @@ class LatentCodeModel:
     def draw(self, rows: int, random: np.random.Generator) -> IntArray:
         """Codes `(rows, parts)` of new rows."""
         torch_random = torch.Generator().manual_seed(int(random.integers(2**63)))
-        drawn = [
-            self.layout.from_network(
-                draw_codes(
-                    self.network.heads,
-                    self.layout,
-                    self._features(min(BATCH_ROWS, rows - start), torch_random),
-                    torch_random,
-                )
-            )
-            for start in range(0, max(rows, 1), BATCH_ROWS)
-        ]
-        return np.concatenate(drawn)
+        return draw_rows(self.network.heads, self.layout, self._features, rows, torch_random)
 
     @torch.no_grad()
     def embed(self, codes: IntArray) -> FloatArray:
@@ -139,13 +132,12 @@ class LatentCodeModel:
 
     def arrays(self) -> Arrays:
         """Weights and prior by name."""
-        weights = {name: value.numpy() for name, value in self.network.state_dict().items()}
-        return prefixed(weights, "network") | prefixed(self.prior.arrays(), "prior")
+        prior = prefixed(self.prior.arrays(), "prior")
+        return prefixed(weights_of(self.network), "network") | prior
 
     def restore(self, arrays: Arrays) -> Self:
         """Takes over stored weights and prior."""
-        weights = unprefixed(arrays, "network")
-        self.network.load_state_dict({name: torch.tensor(weights[name]) for name in weights})
+        take_over(self.network, unprefixed(arrays, "network"))
         self.prior = LatentMixture(**unprefixed(arrays, "prior"))
         return self
 

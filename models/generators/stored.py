@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,11 +13,20 @@ from safetensors.numpy import load_file, save_file
 from data_contracts.contract import Contract, Table
 from data_contracts.errors import ModelError
 from models.encoding.column import State, prefixed, unprefixed
+from models.encoding.table import TableCodec
 
 SETTINGS = "model.json"
 ARRAYS = "arrays.safetensors"
 LAYOUT = 1
 """Version of the folder's layout; a folder of another one is refused."""
+
+
+class CodedGenerator(Protocol):
+    """A fitted generator that sees its table through a `TableCodec`."""
+
+    name: ClassVar[str]
+    table_: Table
+    codec_: TableCodec
 
 
 @dataclass(frozen=True)
@@ -29,6 +38,19 @@ class StoredModel:
     settings: dict[str, Any]
     codec: State
     arrays: dict[str, npt.NDArray[Any]]
+
+    @classmethod
+    def of(
+        cls, generator: CodedGenerator, arrays: dict[str, npt.NDArray[Any]], **settings: Any
+    ) -> Self:
+        """What is kept of a fitted generator: its codec, and what else it names."""
+        codec = generator.codec_.state()
+        return cls(generator.name, generator.table_.name, settings, codec, arrays)
+
+    def table_and_codec(self, contract: Contract) -> tuple[Table, TableCodec]:
+        """The contract's table that was learned, and its codec as it was fitted."""
+        table = self.contract_table(contract)
+        return table, TableCodec.restore(table, self.codec)
 
     def contract_table(self, contract: Contract) -> Table:
         """The contract's table that was learned; ModelError when the contract has none such."""
