@@ -46,6 +46,7 @@ class _Correcting(CodeDrawing):
     def __init__(self, network: CodeNetwork, layout: CodeLayout, codes: Tensor) -> None:
         super().__init__(network, layout)
         self.codes = codes
+        self.asked_groups = len(codes)
         self.found: Shifts = {}
 
     def logits(self, question: Question) -> Tensor:

@@ -1,5 +1,6 @@
 """Draws codes from a code network, one code after the other; rows that agree share the work."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -11,10 +12,12 @@ from models.generators.code_layout import CodeLayout
 from models.generators.drawn_values import draw_values
 from models.generators.guide import Guide
 from models.nets.code_network import CodeNetwork
+from models.training.precision import quick_products
 
-BATCH_ROWS = 2**16
-MOST_CELLS = 2**24
-"""Rows times values of the largest code that are held at once; 64 MiB of float32."""
+MOST_NUMBERS = 2**26
+"""Rows times width of the network that are held at once; 256 MiB of float32."""
+ASKED_NUMBERS = 2**19
+"""The same of what the network is asked at once: what fits into a processor's cache."""
 SHARED = 0.7
 """Rows are grouped by their known codes while the groups are fewer than this share of them."""
 LEAST_LOGIT = -25.0
@@ -47,8 +50,10 @@ class CodeDrawing:
         self.shifts = shifts or {}
         self.whole_rows = True
         self.order = drawing_order(layout)
+        width = network.inputs.shape[1]
         largest = max((shape.cardinality for shape in layout.shapes), default=1)
-        self.batch_rows = max(1, min(BATCH_ROWS, MOST_CELLS // largest))
+        self.batch_rows = max(1, MOST_NUMBERS // width)
+        self.asked_groups = max(1, ASKED_NUMBERS // max(width, largest))
 
     @torch.inference_mode()
     def complete(self, codes: Tensor, random: torch.Generator) -> Tensor:
@@ -58,7 +63,8 @@ class CodeDrawing:
         """
         self.whole_rows = not bool((codes >= 0).any())
         batches = torch.split(codes.long(), self.batch_rows)
-        return torch.cat([self._complete_batch(batch.clone(), random) for batch in batches])
+        with quick_products():
+            return torch.cat([self._complete_batch(batch.clone(), random) for batch in batches])
 
     @torch.inference_mode()
     def complete_guided(self, codes: Tensor, random: torch.Generator, guide: Guide) -> Tensor:
@@ -69,13 +75,17 @@ class CodeDrawing:
         that several wishes hold together as they do among the rows learned from (sequential
         importance resampling, Gordon et al. 1993).
         """
-        codes, first = codes.long().clone(), guide.first
-        self.whole_rows = not first and not bool((codes >= 0).any())
+        codes = codes.long().clone()
+        self.whole_rows = not guide.first and not bool((codes >= 0).any())
         for part in range(len(self.layout.parts)):
             guide.observe(part, self.layout.value(codes, part).numpy())
-        if first:
+        with quick_products():
+            return self._complete_guided(codes, random, guide)
+
+    def _complete_guided(self, codes: Tensor, random: torch.Generator, guide: Guide) -> Tensor:
+        if guide.first:
             log_weights = torch.zeros(len(codes), dtype=torch.float64)
-            wished = [(code, part) for code, part in self.order if part in first]
+            wished = [(code, part) for code, part in self.order if part in guide.first]
             self._draw_codes(codes, wished, random, _Guided(guide, log_weights))
             rows = _resampled(log_weights.numpy(), guide.kinds, random)
             guide.taken(rows)
@@ -117,25 +127,27 @@ class CodeDrawing:
     ) -> Tensor:
         """New values `(rows,)` of one code in the wanted rows, -1 in all others."""
         (code, part), (groups, wanted), (random, guided) = what, where, how
-        rows = wanted.nonzero().squeeze(1)
-        asked, group = torch.unique(groups.of_row[rows], return_inverse=True)
-        parent = self.layout.shapes[code].parent
-        parents = codes[groups.example[asked], parent] if parent >= 0 else None
-        sizes = torch.bincount(group, minlength=len(asked))
-        logits = self.logits(Question(code, groups.embedded[asked], parents, sizes))
-        shares = _shares(logits / self.temperature)
         kept = None if guided is None else guided.guide.weights(part)
-        if guided is not None and kept is not None:
-            weights = self._code_weights(codes[rows], (code, part), kept[rows.numpy()])
-            shares = guided.weighed(shares[group], weights, rows)
-            group = torch.arange(len(rows))
-        values = draw_values(shares, group, random)
-        if guided is not None and kept is not None and guided.log_weights is not None:
-            # The refining code is weighed by itself: it replaces what was guessed of it here.
-            guess = weights.gather(1, values[:, None]).squeeze(1).clamp_min(1e-30).log()
-            guided.log_weights[rows] -= torch.where(self._refined(code, part, values), guess, 0.0)
         drawn = torch.full((len(codes),), -1)
-        drawn[rows] = values
+        parent = self.layout.shapes[code].parent
+        for asked in groups.asked(wanted.nonzero().squeeze(1), self.asked_groups):
+            parents = codes[groups.example[asked.groups], parent] if parent >= 0 else None
+            sizes = torch.bincount(asked.of_row, minlength=len(asked.groups))
+            embedded = groups.embedded[asked.groups]
+            logits = self.logits(Question(code, embedded, parents, sizes))
+            shares = _shares(logits / self.temperature)
+            if guided is None or kept is None:
+                drawn[asked.rows] = draw_values(shares, asked.of_row, random)
+                continue
+            weights = self._code_weights(codes[asked.rows], what, kept[asked.rows.numpy()])
+            shares = guided.weighed(shares[asked.of_row], weights, asked.rows)
+            values = draw_values(shares, torch.arange(len(asked.rows)), random)
+            drawn[asked.rows] = values
+            if guided.log_weights is not None:
+                # The refining code is weighed by itself: it replaces what was guessed of it here.
+                guess = weights.gather(1, values[:, None]).squeeze(1).clamp_min(1e-30).log()
+                guess = torch.where(self._refined(code, part, values), guess, 0.0)
+                guided.log_weights[asked.rows] -= guess
         return drawn
 
     def _refined(self, code: int, part: int, values: Tensor) -> Tensor:
@@ -204,6 +216,17 @@ class Question(NamedTuple):
     rows: Tensor
 
 
+class _Asked(NamedTuple):
+    """Groups that the network is asked about together, and their rows.
+
+    `rows` are positions of rows, `of_row` `(rows,)` says which of `groups` each belongs to.
+    """
+
+    groups: Tensor
+    rows: Tensor
+    of_row: Tensor
+
+
 class _Groups:
     """Rows with equal known codes: the summed input vectors of each group, and whose it is."""
 
@@ -214,6 +237,20 @@ class _Groups:
         self.of_row = torch.zeros(rows, dtype=torch.long)
         self.example = torch.zeros(1, dtype=torch.long)
 
+    def asked(self, rows: Tensor, most: int) -> Iterator[_Asked]:
+        """The groups of some rows, at most so many together."""
+        if len(self.example) == len(self.of_row):
+            for some in torch.split(rows, most):
+                yield _Asked(some, some, torch.arange(len(some)))
+            return
+        groups, of_row = torch.unique(self.of_row[rows], return_inverse=True)
+        order = of_row.argsort(stable=True)
+        ends = torch.bincount(of_row, minlength=len(groups)).cumsum(0)
+        for first in range(0, len(groups), most):
+            start = int(ends[first - 1]) if first else 0
+            some = order[start : int(ends[min(first + most, len(groups)) - 1])]
+            yield _Asked(groups[first : first + most], rows[some], of_row[some] - first)
+
     def observe(self, code: int, values: Tensor) -> None:
         """Takes in values `(rows,)` of a code that no row knew; negative ones stay unknown."""
         vectors = self.network.vectors(code)
@@ -223,14 +260,27 @@ class _Groups:
         if len(self.example) < rows:
             keys, groups = torch.unique(self.of_row * size + values, return_inverse=True)
             if len(keys) < SHARED * rows:
-                self.embedded = self.embedded[keys // size] + (vectors - vectors[-1])[keys % size]
+                self.embedded = self.embedded[keys // size]
+                self._add(vectors, keys % size)
                 self.of_row = groups
                 self.example = torch.empty(len(keys), dtype=torch.long)
                 self.example[groups] = torch.arange(rows)
                 return
             self.embedded = self.embedded[self.of_row]
             self.of_row = self.example = torch.arange(rows)
-        self.embedded = self.embedded + (vectors - vectors[-1])[values]
+        self._add(vectors, values)
+
+    def _add(self, vectors: Tensor, values: Tensor) -> None:
+        """Adds a value's vector in place of "not observed" to each group, a few at a time.
+
+        Fresh memory for all of them would cost more than the sums.
+        """
+        change = vectors - vectors[-1]
+        size = max(1, ASKED_NUMBERS // change.shape[1])
+        for embedded, some in zip(
+            torch.split(self.embedded, size), torch.split(values, size), strict=True
+        ):
+            embedded += change[some]
 
 
 def drawing_order(layout: CodeLayout) -> list[tuple[int, int]]:

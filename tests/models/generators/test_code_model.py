@@ -85,17 +85,21 @@ def test_sharing_the_work_changes_no_distribution(
     """Rows that agree are asked for once; asked one by one they follow the same distribution."""
     blank = torch.full((20_000, len(model.layout.shapes)), -1)
 
-    def draw() -> np.ndarray:
+    def draw(at_once: int = 10_000) -> np.ndarray:
         made = CodeDrawing(model.network, model.layout)
+        made.asked_groups = at_once
         return shares(made.complete(blank, torch.Generator().manual_seed(7)).numpy())
 
     grouped = draw()
+    # Each row draws anew: two samples of 20,000 rows differ by less than this.
+    assert np.abs(grouped - draw(at_once=2)).max() < 0.015
     monkeypatch.setattr(drawing, "SHARED", 0.0)
     assert np.abs(grouped - draw()).max() < 0.005
+    assert np.abs(grouped - draw(at_once=700)).max() < 0.015
 
 
 def test_batches_bound_the_memory(model: CodeModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drawing, "BATCH_ROWS", 100)
+    monkeypatch.setattr(drawing, "MOST_NUMBERS", 100 * SIZES.width)
     drawn = model.complete(np.full((950, 3), UNKNOWN), np.random.default_rng(1))
     assert drawn.shape == (950, 3)
     assert np.abs(shares(drawn) - shares(rows_of(ROWS, 1))).sum() / 2 < 0.1
