@@ -198,6 +198,24 @@ class Sampling(Record):
     seed: int = Field(default=1, ge=0, lt=2**63)
 
 
+class Privacy(Record):
+    """Differential privacy: what one unit may change, at most, in all that is learned.
+
+    Neighbouring tables differ by all rows of one unit, there or not. Bounds and categories that the
+    contract names are public; all else is paid for.
+    """
+
+    epsilon: float = Field(gt=0, le=1000)
+    delta: float = Field(gt=0, lt=0.01)
+    rows_per_unit: int | None = Field(
+        default=None, ge=1, le=1000, description="At most so many rows of a unit are learned from."
+    )
+    value_share: float = Field(
+        default=0.1, ge=0, le=0.5, description="Of the budget, for values that nobody has listed."
+    )
+    rows_are_public: bool = False
+
+
 class Contract(Record):
     """A data contract: what the data promise, and what may be made of them."""
 
@@ -211,6 +229,7 @@ class Contract(Record):
     generator: ModelChoice = ModelChoice()
     sampling: Sampling = Sampling()
     bars: Bars = Bars()
+    privacy: Privacy | None = None
     folder: Path = Field(default=Path(), exclude=True, description="Where the file lies.")
 
     def table(self, name: str) -> Table:

@@ -7,6 +7,7 @@ from pandas.tseries.frequencies import to_offset
 from data_contracts.column_contradictions import column_contradictions
 from data_contracts.contract import Column, Contract, ForeignKey, Table
 from data_contracts.faults import Fault, suggestion
+from data_contracts.privacy_contradictions import privacy_contradictions
 from data_contracts.rule_contradictions import rule_contradictions, unknown_columns
 from data_contracts.source_contradictions import source_contradictions
 
@@ -38,6 +39,7 @@ def find_contradictions(contract: Contract) -> Iterator[Fault]:
             remedy = suggestion(name, (table.name for table in contract.tables))
             yield Fault(f"{place}.{name}", "no table has this name", remedy)
         yield from source_contradictions(source, f"{place}.{name}")
+    yield from privacy_contradictions(contract)
 
 
 def _repeated(names: Iterable[str], place: str, what: str) -> Iterator[Fault]:

@@ -11,7 +11,16 @@ from pydantic_core import PydanticUndefined
 
 from data_contracts import odcs_columns, odcs_tables
 from data_contracts.choice import ModelChoice
-from data_contracts.contract import Bars, Column, ForeignKey, Holdout, Sampling, Source, Table
+from data_contracts.contract import (
+    Bars,
+    Column,
+    ForeignKey,
+    Holdout,
+    Privacy,
+    Sampling,
+    Source,
+    Table,
+)
 from data_contracts.errors import ContractError
 from data_contracts.loading import dump_contract, load_contract, parse_contract
 from models.generators.any_order import AnyOrderOptions
@@ -36,6 +45,7 @@ OWN: dict[str, tuple[type[BaseModel], tuple[str, ...]]] = {
     "`options` of `gan`": (GanOptions, tuple(GanOptions.model_fields)),
     "`sampling`": (Sampling, tuple(Sampling.model_fields)),
     "`bars`": (Bars, tuple(Bars.model_fields)),
+    "`privacy`": (Privacy, tuple(Privacy.model_fields)),
 }
 WORDS = {"true": True, "false": False}
 

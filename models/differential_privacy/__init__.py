@@ -1,0 +1,1 @@
+"""Mechanisms of differential privacy, what they cost, and domains that reveal nothing."""
