@@ -13,14 +13,13 @@ from data_contracts.contract import (
     RequiredWhen,
     Scalar,
     Sum,
-    Term,
     WrittenRule,
 )
 
 FORMS = (
     '`column operator column-or-number` as in "starts <= ends" (operators: < <= == != >= >), '
-    '`column + column == column` as in "net + tax == gross", or `column present when condition` '
-    "as in \"reason present when state in ('left', 'lost')\""
+    '`column + column == column-or-number` as in "net + tax == gross" (also - <= >=), or `column '
+    "present when condition` as in \"reason present when state in ('left', 'lost')\""
 )
 """What a rule may look like, for those who wrote another one."""
 _TOKEN = re.compile(
@@ -34,6 +33,7 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _WORD = re.compile(r"[^\W\d]\w*")
+_TURNED = {"<=": ">=", "==": "==", ">=": "<="}
 _OPPOSITE = {"present": "missing", "missing": "present"}
 
 
@@ -93,23 +93,23 @@ def _comparison(tokens: list[_Token], name: str | None) -> Comparison:
 
 
 def _sum(tokens: list[_Token], name: str | None) -> Sum:
-    """Either side of the sign of equality may be the total; the other one is the sum."""
-    equal = tokens.index(_Token("sign", "=="))
-    sides = sorted((tokens[:equal], tokens[equal + 1 :]), key=len)
-    (total,), terms = sides
+    """Either side of the operator may be the total; the other one is the sum."""
+    (place,) = [place for place, token in enumerate(tokens) if token.text in _TURNED]
+    operator, terms, totals = tokens[place].text, tokens[:place], tokens[place + 1 :]
+    if len(terms) == 1:
+        operator, terms, totals = _TURNED[operator], totals, terms
+    (total,) = totals
     if terms[0].is_column:
         terms = [_Token("sign", "+"), *terms]
     pairs = list(zip(terms[::2], terms[1::2], strict=True))
     if {sign.text for sign, _ in pairs} - {"+", "-"}:
         raise ValueError(terms)
-    return Sum(
-        terms=tuple(
-            Term(column=_column(column), sign=1 if sign.text == "+" else -1)
-            for sign, column in pairs
-        ),
-        total=_column(total),
-        name=name,
-    )
+    written = [
+        {"column": _column(column), "sign": 1 if sign.text == "+" else -1} for sign, column in pairs
+    ]
+    other = _number(total) if total.kind == "number" else _column(total)
+    values = {"terms": written, "operator": operator, "total": other, "name": name}
+    return Sum.model_validate(values)
 
 
 def _presence(tokens: list[_Token], name: str | None) -> RequiredWhen:

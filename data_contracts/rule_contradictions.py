@@ -85,8 +85,12 @@ def _sum_contradictions(table: Table, rule: Sum, path: str) -> Iterator[Fault]:
     if repeated:
         yield Fault(path, f"column {repeated[0]!r} twice", "Name each column once.")
     low, high = _range_of_sum(table, rule)
-    total = _bounds(columns[-1])
-    if low > total[1] or high < total[0]:
+    fixed = None if isinstance(rule.total, str) else _double(rule.total, math.inf)
+    total = _bounds(columns[-1]) if fixed is None else (fixed, fixed)
+    beyond = [low > total[1]] * (rule.operator != ">=") + [high < total[0]] * (
+        rule.operator != "<="
+    )
+    if any(beyond):
         found = f"terms between {low:g} and {high:g} for a total between {total[0]} and {total[1]}"
         yield Fault(path, found, "No row can keep it: mend the rule or the columns' ranges.")
 

@@ -50,20 +50,30 @@ def _breaks_presence(rule: RequiredWhen, rows: pa.Table) -> Mask:
 
 
 def _breaks_sum(rule: Sum, rows: pa.Table) -> Mask:
-    signs: list[int] = [term.sign for term in rule.terms]
     columns = [_plain(rows[name]) for name in rule.columns]
     types = [column.type for column in columns]
-    if any(pa.types.is_floating(kind) for kind in types):
-        single = any(pa.types.is_float32(kind) for kind in types)
-        return _misses(columns, signs, SINGLE_SUM_TOLERANCE if single else SUM_TOLERANCE)
+    floating = any(pa.types.is_floating(kind) for kind in types)
+    if not isinstance(rule.total, str):
+        columns.append(_repeated(rule.total, rows.num_rows, floating))
+    if floating:
+        return _misses(columns, rule, any(pa.types.is_float32(kind) for kind in types))
     try:
-        return _differs(columns, signs)
+        return _differs(columns, rule)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return _differs_exactly(columns, signs)
+        return _differs_exactly(columns, rule)
 
 
-def _misses(columns: list[pa.Array], signs: list[int], tolerance: float) -> Mask:
+def _repeated(total: float | int, rows: int, floating: bool) -> pa.Array:
+    """A number as a column: exactly as it is written where the others are exact."""
+    if floating:
+        return pa.repeat(pa.scalar(float(total)), rows)
+    whole = isinstance(total, int) and abs(total) < 2**63
+    return pa.repeat(pa.scalar(total if whole else Decimal(str(total))), rows)
+
+
+def _misses(columns: list[pa.Array], rule: Sum, single: bool) -> Mask:
     """Rows in which doubles add up to something else, by more than rounding can explain."""
+    tolerance = SINGLE_SUM_TOLERANCE if single else SUM_TOLERANCE
     whole = np.logical_and.reduce([present(column) for column in columns])
     numbers = [
         np.asarray(pc.fill_null(column.cast(pa.float64(), safe=False), 0.0)) for column in columns
@@ -71,19 +81,21 @@ def _misses(columns: list[pa.Array], signs: list[int], tolerance: float) -> Mask
     largest = np.max(np.abs(numbers), axis=0)
     with np.errstate(invalid="ignore", over="ignore"):
         missed = -numbers[-1]
-        for sign, number in zip(signs, numbers, strict=False):
-            missed = missed + sign * number
+        for term, number in zip(rule.terms, numbers, strict=False):
+            missed = missed + term.sign * number
+        wrong = {"<=": missed, "==": np.abs(missed), ">=": -missed}[rule.operator]
         # Written so that what is no number breaks the rule.
-        return np.asarray(whole & ~(np.abs(missed) <= tolerance * largest))
+        return np.asarray(whole & ~(wrong <= tolerance * largest))
 
 
-def _differs(columns: list[pa.Array], signs: list[int]) -> Mask:
+def _differs(columns: list[pa.Array], rule: Sum) -> Mask:
     """Raises pa.ArrowInvalid where Arrow has no room for a number on the way."""
+    signs = [term.sign for term in rule.terms]
     *terms, total = _with_room(columns)
     added = pc.subtract_checked(pa.scalar(0, total.type), terms[0]) if signs[0] < 0 else terms[0]
     for sign, term in zip(signs[1:], terms[1:], strict=True):
         added = (pc.add_checked if sign > 0 else pc.subtract_checked)(added, term)
-    return true_mask(pc.not_equal(added, total))
+    return true_mask(pc.invert(_COMPARE[rule.operator](added, total)))
 
 
 def _with_room(columns: list[pa.Array]) -> list[pa.Array]:
@@ -101,16 +113,17 @@ def _with_room(columns: list[pa.Array]) -> list[pa.Array]:
     return [column.cast(make(*each)) for column, each in zip(columns, digits, strict=True)]
 
 
-def _differs_exactly(columns: list[pa.Array], signs: list[int]) -> Mask:
+def _differs_exactly(columns: list[pa.Array], rule: Sum) -> Mask:
     """Slow and exact, for numbers that Arrow has no room for."""
     broken = np.zeros(len(columns[0]), dtype=bool)
+    keeps = _PYTHON_COMPARE[rule.operator]
     with localcontext(prec=_EXACT_DIGITS):
         lists = [column.to_pylist() for column in columns]
         for place, values in enumerate(zip(*lists, strict=True)):
             if None not in values:
                 *terms, total = (Decimal(value) for value in values)
-                added = sum(sign * term for sign, term in zip(signs, terms, strict=True))
-                broken[place] = added != total
+                signed = zip(rule.terms, terms, strict=True)
+                broken[place] = not keeps(sum(one.sign * value for one, value in signed), total)
     return broken
 
 

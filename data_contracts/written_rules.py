@@ -45,19 +45,22 @@ class Term(Record):
 
 
 class Sum(Record):
-    """A row rule: the terms add up to `total`, as in `a + b - d == c`.
+    """A row rule: the terms add up to `total`, as in `a + b - d == c`, or to at most or least it.
 
-    Rows in which a term or the total is missing keep the rule.
+    The total is a column or a number, as in `a - b <= 30`. Rows in which a term or the total is
+    missing keep the rule.
     """
 
     kind: Literal["sum"] = "sum"
     terms: tuple[Term, ...] = Field(min_length=2)
-    total: str
+    operator: Literal["<=", "==", ">="] = "=="
+    total: str | float | int
     name: str | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
-        return (*(term.column for term in self.terms), self.total)
+        names = tuple(term.column for term in self.terms)
+        return (*names, self.total) if isinstance(self.total, str) else names
 
     @property
     def text(self) -> str:
@@ -70,7 +73,8 @@ class Sum(Record):
         left = f"{'' if first.sign > 0 else '-'}{quote(first.column)}"
         for term in others:
             left += f" {'+' if term.sign > 0 else '-'} {quote(term.column)}"
-        return f"{left} == {quote(self.total)}"
+        total = quote(self.total) if isinstance(self.total, str) else repr(self.total)
+        return f"{left} {self.operator} {total}"
 
 
 class RequiredWhen(Record):

@@ -184,7 +184,11 @@ class Guide:
         return outside
 
     def _bounds(self, name: str) -> Bounds:
-        bounds = allowed(name, self.lines, self.rules)
+        spans = {
+            other: line.span.within(self.wished[other]) if other in self.wished else line.span
+            for other, line in self.lines.items()
+        }
+        bounds = allowed(name, spans, self.rules)
         return bounds.within(self.wished[name]) if name in self.wished else bounds
 
     def _place(self, part: int) -> tuple[str, int]:

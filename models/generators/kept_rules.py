@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -135,8 +136,13 @@ def _levelled(
 
 def _summed(frame: pd.DataFrame, rule: Sum, given: frozenset[str]) -> tuple[str, pd.Series] | None:
     """The column of a sum that may be moved, and what the others make of it."""
-    signs = {**{term.column: int(term.sign) for term in rule.terms}, rule.total: -1}
-    free = [name for name in (rule.total, *signs) if name not in given]
+    signs = {term.column: int(term.sign) for term in rule.terms}
+    constant: Any = 0
+    if isinstance(rule.total, str):
+        signs = {rule.total: -1, **signs}
+    else:
+        constant = rule.total
+    free = [name for name in signs if name not in given]
     if not free:
         return None
     to = free[0]
@@ -145,6 +151,7 @@ def _summed(frame: pd.DataFrame, rule: Sum, given: frozenset[str]) -> tuple[str,
     ]
     rest = sum(others[1:], start=others[0])
     try:
+        rest = rest - constant if constant else rest
         return to, (rest if signs[to] < 0 else -rest).astype(frame[to].dtype)
     except (TypeError, ValueError, OverflowError, pa.ArrowInvalid):
         return None

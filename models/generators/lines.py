@@ -1,6 +1,6 @@
 """Columns on a line while rows are drawn: what is known of each row's number, and rules of sums."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
@@ -11,6 +11,11 @@ from data_contracts.written_rules import Comparison, Sum
 from models.encoding.axis_shares import AxisShares
 from models.encoding.column import UNKNOWN, BoolArray, FloatArray, IntArray
 from models.encoding.measure import Measure
+
+SWEEPS = 3
+"""How often the spans of other columns are narrowed: a chain of rules needs one for each link."""
+STRICTLY = 1e-3
+"""Share of a step by which a limit is missed that must not be met: more than `NEARLY`."""
 
 
 class Bounds(NamedTuple):
@@ -53,6 +58,11 @@ class Line:
         self.is_fixed = np.zeros(rows, dtype=np.bool_)
         self._narrow(*measure.spans(self.codes, self.shares))
 
+    @property
+    def span(self) -> Bounds:
+        """Between which numbers each row lies, NaN where it is missing."""
+        return Bounds(self.low, self.high)
+
     def fix(self, numbers: FloatArray, rows: BoolArray) -> None:
         """Takes in the numbers of these rows once and for all; NaN where missing."""
         self.fixed, self.is_fixed = np.where(rows, numbers, self.fixed), self.is_fixed | rows
@@ -87,24 +97,53 @@ class Line:
         self.fixed, self.is_fixed = self.fixed[rows], self.is_fixed[rows]
 
 
-def allowed(name: str, lines: dict[str, Line], rules: Sequence[LinearRule]) -> Bounds:
-    """What the rules leave a column, given the spans of all others: interval propagation.
+def allowed(name: str, spans: Mapping[str, Bounds], rules: Sequence[LinearRule]) -> Bounds:
+    """What the rules leave a column, given the spans of all: interval propagation.
 
-    A rule says nothing of a row in which one of its other columns is missing. Davis 1987,
-    "Constraint propagation with interval labels".
+    The spans of the others are narrowed by the rules first, so that what is drawn of one column
+    reaches this one through columns of which nothing is drawn. A rule says nothing of a row in
+    which one of its other columns is missing (NaN). Davis 1987, "Constraint propagation with
+    interval labels".
     """
-    bounds = Bounds.open(len(lines[name].low))
+    near = _reaching(name, rules)
+    spans = dict(spans)
+    involved = dict.fromkeys(column for rule in near for column in rule.signs)
+    others = [column for column in involved if column != name]
+    for _ in range(SWEEPS if len(near) > 1 else 0):
+        changed = False
+        for other in others:
+            left = _left(other, spans, near)
+            narrower = (left.low > spans[other].low) | (left.high < spans[other].high)
+            if bool(narrower.any()):
+                spans[other], changed = spans[other].within(left), True
+        if not changed:
+            break
+    return _left(name, spans, near)
+
+
+def _left(name: str, spans: Mapping[str, Bounds], rules: Sequence[LinearRule]) -> Bounds:
+    """What each rule by itself leaves a column."""
+    bounds = Bounds.open(len(spans[name].low))
     for rule in rules:
         if name not in rule.signs:
             continue
         low, high = np.full(len(bounds.low), rule.low), np.full(len(bounds.low), rule.high)
         for other, sign in rule.signs.items():
             if other != name:
-                ends = sign * lines[other].low, sign * lines[other].high
+                ends = sign * spans[other].low, sign * spans[other].high
                 low, high = low - np.maximum(*ends), high - np.minimum(*ends)
         low, high = np.where(np.isnan(low), -np.inf, low), np.where(np.isnan(high), np.inf, high)
         bounds = bounds.within(Bounds(low, high) if rule.signs[name] > 0 else Bounds(-high, -low))
     return bounds
+
+
+def _reaching(name: str, rules: Sequence[LinearRule]) -> list[LinearRule]:
+    """The rules that a column hangs on, by itself or through others."""
+    names, found = {name}, -1
+    while len(names) != found:
+        found = len(names)
+        names |= {other for rule in rules if names & rule.signs.keys() for other in rule.signs}
+    return [rule for rule in rules if names & rule.signs.keys()]
 
 
 def linear_rules(table: Table, measures: dict[str, Measure]) -> list[LinearRule]:
@@ -116,12 +155,39 @@ def linear_rules(table: Table, measures: dict[str, Measure]) -> list[LinearRule]
         if len(units) > 1 or None in units or len(set(names)) != len(names):
             continue
         if isinstance(written, Sum):
-            signs = {term.column: int(term.sign) for term in written.terms}
-            found.append(LinearRule({**signs, written.total: -1}, 0.0, 0.0))
-        elif isinstance(written, Comparison) and isinstance(written.right, str):
+            found.append(_added(written))
+        elif isinstance(written, Comparison):
             steps = [measures[name].step for name in names]
-            found += _compared(written, min(steps) if len(set(steps)) == 1 else 0.0)
+            step = min(steps) if len(set(steps)) == 1 else 0.0
+            paired = isinstance(written.right, str)
+            found += _compared(written, step) if paired else _limited(written, step)
     return found
+
+
+def _added(rule: Sum) -> LinearRule:
+    signs = {term.column: int(term.sign) for term in rule.terms}
+    if isinstance(rule.total, str):
+        return LinearRule({**signs, rule.total: -1}, *_ends(rule.operator, 0.0))
+    return LinearRule(signs, *_ends(rule.operator, float(rule.total)))
+
+
+def _ends(operator: str, total: float) -> tuple[float, float]:
+    low, high = -np.inf if operator == "<=" else total, np.inf if operator == ">=" else total
+    return low, high
+
+
+def _limited(rule: Comparison, step: float) -> list[LinearRule]:
+    """A column beside a number; what lies next to the number stays on its side of it."""
+    limit = float(rule.right)
+    if rule.operator in ("<=", "==", ">="):
+        return [LinearRule({rule.left: 1}, *_ends(rule.operator, limit))]
+    if rule.operator == "<":
+        below = limit - STRICTLY * step if step else float(np.nextafter(limit, -np.inf))
+        return [LinearRule({rule.left: 1}, -np.inf, below)]
+    if rule.operator == ">":
+        above = limit + STRICTLY * step if step else float(np.nextafter(limit, np.inf))
+        return [LinearRule({rule.left: 1}, above, np.inf)]
+    return []
 
 
 def _compared(rule: Comparison, step: float) -> list[LinearRule]:

@@ -167,7 +167,13 @@ def together(draw: st.DrawFn, made: list[Column]) -> dict[str, Any]:
     )
     signs = st.sampled_from([1, -1])
     terms = tuple(Term(column=name, sign=draw(signs)) for name in names[:2])
-    rules: list[WrittenRule] = [Sum(terms=terms, total=names[2], name=draw(st.none() | TEXT))]
+    sum_of = {
+        "terms": terms,
+        "operator": draw(st.sampled_from(["<=", "==", ">="])),
+        "total": draw(st.sampled_from([names[2], 0, 2.5])),
+        "name": draw(st.none() | TEXT),
+    }
+    rules: list[WrittenRule] = [Sum.model_validate(sum_of)]
     presence = draw(presences(extra[0], draw(st.sampled_from(made))))
     rules += [] if presence is None else [presence]
     return {

@@ -49,12 +49,20 @@ VALUES = st.lists(NUMBERS | WORDS | st.booleans(), min_size=1, max_size=4).map(t
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)
-@given(st.lists(TERMS, min_size=2, max_size=5), WORDS, st.none() | NAMES)
+@given(
+    st.lists(TERMS, min_size=2, max_size=5),
+    st.sampled_from(["<=", "==", ">="]),
+    WORDS | NUMBERS,
+    st.none() | NAMES,
+)
 def test_any_sum_survives_writing_and_reading(
-    terms: list[Term], total: str, name: str | None
+    terms: list[Term], operator: str, total: str | float, name: str | None
 ) -> None:
-    rule = Sum(terms=tuple(terms), total=total, name=name)
-    assert parse_rule(rule_text(rule), name) == rule
+    rule = Sum.model_validate({"terms": terms, "operator": operator, "total": total, "name": name})
+    read = parse_rule(rule_text(rule), name)
+    assert isinstance(read, Sum)
+    assert read == rule
+    assert type(read.total) is type(rule.total)
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)
@@ -71,9 +79,9 @@ def test_any_presence_survives_writing_and_reading(
     assert [*map(type, read.listed)] == [*map(type, rule.listed)]
 
 
-def added(*terms: tuple[str, int], total: str) -> Sum:
-    made = tuple(Term.model_validate({"column": column, "sign": sign}) for column, sign in terms)
-    return Sum(terms=made, total=total)
+def added(*terms: tuple[str, int], total: str | float, operator: str = "==") -> Sum:
+    made = [{"column": column, "sign": sign} for column, sign in terms]
+    return Sum.model_validate({"terms": made, "operator": operator, "total": total})
 
 
 @pytest.mark.parametrize(
@@ -82,6 +90,9 @@ def added(*terms: tuple[str, int], total: str) -> Sum:
         ("a+b==c", added(("a", 1), ("b", 1), total="c")),
         ("c == a - b", added(("a", 1), ("b", -1), total="c")),
         ('- "net pay" + b -d == c', added(("net pay", -1), ("b", 1), ("d", -1), total="c")),
+        ("a + b == 100", added(("a", 1), ("b", 1), total=100)),
+        ("-2.5 >= a-b", added(("a", 1), ("b", -1), total=-2.5, operator="<=")),
+        ("c <= a + b", added(("a", 1), ("b", 1), total="c", operator=">=")),
         ("b present when a == 'x'", RequiredWhen(column="b", when="a", values=("x",))),
         (
             "b missing when a in ('it''s',-1, 2.5 ,true) else present",
@@ -102,7 +113,8 @@ def test_sums_and_presence_read_as_written(text: str, rule: Sum | RequiredWhen) 
 
 @pytest.mark.parametrize(
     "text",
-    ["a + 1 == b", "a + b < c", "a + b == c + d", "a + b == 3", "a b == c", "a + == c", "+ a == b",
+    ["a + 1 == b", "a + b < c", "a + b == c + d", "a + b != 3", "a + b <= c <= d",
+     "3 + a == b", "a + b == 3 + 4", "a + b == 'x'", "a b == c", "a + == c", "+ a == b",
      "a + b ==", "a +- b == c", "a * b == c", "a + b = c", "-a == b", "a, b == c",
      "b present", "b present when", "b present when a", "b present when a missing",
      'b present when a == "x"', "b present when a == x", "b present when a != 'x'",

@@ -74,6 +74,8 @@ RULES: list[tuple[list[str], str, str]] = [
     (["net + net == gross"], "column 'net' twice", "once"),
     (["net + tax == net"], "column 'net' twice", "once"),
     (["net + tax == least"], "terms between 11 and 22 for a total between -inf and 5.0", "ranges"),
+    (["net + tax <= 10"], "terms between 11 and 22 for a total between 10.0 and 10.0", "ranges"),
+    (["net + tax >= 23"], "terms between 11 and 22 for a total between 23.0 and 23.0", "ranges"),
     (["tax - net == net"], "column 'net' twice", "once"),
     (["net + tax = gross"], "schema[0].quality[1].implementation: found \"net + tax = gross\"",
      "column + column == column"),

@@ -1,5 +1,6 @@
 """Sums and presence on a condition: exact to the last digit, and a second judge that agrees."""
 
+import operator
 from decimal import Decimal, localcontext
 from typing import Any
 
@@ -54,6 +55,13 @@ SUMS: list[tuple[str, tuple[str, ...], list[tuple[Any, ...]]]] = [
      [(0.1, Decimal("0.20"), 0.3), (0.1, Decimal("0.20"), 0.31)]),
     ("a + b == c", ("float64", "float64", "float64"), [(0.0, 0.0, 0.0), (1e308, 1e308, 1.0)]),
     ("a + b == c", ("float64", "float64", "float64"), [(1.0, -1.0, 0.0), (1.0, -1.0, 1e-8)]),
+    ("a + b == 100", ("int8", "int8"), [(40, 60), (None, 1), (127, -27), (40, 59)]),
+    ("a - b <= 30", ("int64", "int64"), [(31, 1), (-BIG, BIG), (1, None), (BIG, -BIG)]),
+    ("a - b >= -0.5", ("decimal128(5, 2)", "int8"),
+     [(Decimal("0.50"), 1), (Decimal("0.49"), 1)]),
+    ("a + b >= c", ("uint64", "int8", "uint64"), [(2**64 - 1, 0, 2**64 - 1), (1, -1, 1)]),
+    ("a + b <= 0.3", ("float64", "float64"), [(0.1, 0.2), (-1e9, 5.0), (0.1, 0.200001)]),
+    ("a + b >= 18446744073709551616", ("uint64", "uint64"), [(2**63, 2**63), (2**63, 2**63 - 1)]),
 ]  # fmt: skip
 
 
@@ -78,20 +86,22 @@ EXACT = [
 def test_exact_numbers_add_up_exactly(data: st.DataObject) -> None:
     chosen = data.draw(st.lists(st.sampled_from(EXACT), min_size=3, max_size=5))
     signs = data.draw(st.lists(st.sampled_from([1, -1]), min_size=5, max_size=5))
+    sign = data.draw(st.sampled_from(["<=", "==", ">="]))
     drawn = data.draw(
         st.lists(st.tuples(*(st.none() | values for _, values in chosen)), min_size=1, max_size=5)
     )
     names = "abcde"[: len(chosen)]
     terms = tuple(Term(column=name, sign=sign) for name, sign in zip(names[:-1], signs))  # noqa: B905
-    rule = Sum(terms=terms, total=names[-1])
+    rule = Sum(terms=terms, operator=sign, total=names[-1])
+    keeps = {"<=": operator.le, "==": operator.eq, ">=": operator.ge}[sign]
     declared = table(*(column(n, kind) for n, (kind, _) in zip(names, chosen)), rules=(rule,))  # noqa: B905
     lists = [list(values) for values in zip(*drawn, strict=True)]
     broken = []
     with localcontext(prec=100):
         for place, (*values, total) in enumerate(drawn):
             if total is not None and None not in values:
-                added = sum(sign * Decimal(value) for sign, value in zip(signs, values))  # noqa: B905
-                broken += [place] * (added != total)
+                added = sum(one * Decimal(value) for one, value in zip(signs, values))  # noqa: B905
+                broken += [place] * (not keeps(added, total))
     data = rows(declared, **dict(zip(names, lists, strict=True)))
     assert found(declared, data).get(rule.text, []) == broken
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from data_contracts.errors import ModelError
+from data_contracts.row_rules import parse_rule
 from models.conditions import OneOf, Range, Shares
 from models.generators.guide import Guide
 from tests.models.generators.deliveries import CITIES, TABLE, deliveries, delivery_model
@@ -64,6 +65,23 @@ def test_shares_are_met_and_the_other_values_share_the_rest() -> None:
     ages = drawn(weight=Shares({Range(None, 1.0): 0.25, Range(1.2, None): 0.75}))
     assert int((ages["weight"] <= 1.0).sum()) in (ROWS // 4, ROWS // 4 + 1)
     assert not ages["weight"].between(1.01, 1.19).any()
+
+
+def test_sums_and_limits_with_numbers_are_kept_while_drawing() -> None:
+    texts = ["total - freight <= 120", "goods - freight >= 10.5", "weight < 0.8", "freight > 12"]
+    rules = tuple(rule for text in texts if (rule := parse_rule(text, None)) is not None)
+    table = TABLE.model_copy(update={"row_rules": (*TABLE.row_rules, *rules)})
+    model, random = delivery_model(), np.random.default_rng(2)
+    guide = Guide(model.codec_, table, ROWS)
+    codes = np.full((ROWS, len(model.codec_.parts_)), -1)
+    codes = model.model_.complete_guided(codes, random, guide)
+    rows = model.codec_.decode(codes, random, 0, guide.decoders())
+    assert (rows["total"] - rows["freight"] <= 120).all()
+    # Two rules of the same columns can leave a row no way out: such rows are drawn again.
+    assert (rows["goods"] - rows["freight"] >= 11).mean() > 0.97
+    assert (rows["freight"] >= 13).all()
+    assert (rows["weight"].dropna() < 0.8).all()
+    assert (rows["goods"] + rows["freight"] == rows["total"]).all()
 
 
 def test_a_range_leaves_no_missing_values() -> None:
