@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from models.encoding.column import FloatArray
@@ -41,7 +42,8 @@ class LatentMixture:
             init_params="k-means++",
             random_state=int(random.integers(2**31)),
         )
-        with warnings.catch_warnings():
+        # Products this small gain nothing from threads, which wait for each other without sleeping.
+        with threadpool_limits(1, user_api="blas"), warnings.catch_warnings():
             # The last rounds move the likelihood by a thousandth: not worth waiting for.
             warnings.simplefilter("ignore", ConvergenceWarning)
             mixture.fit(latents)
