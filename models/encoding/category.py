@@ -73,10 +73,12 @@ class CategoryCodec:
     def _show_nothing(self) -> None:
         """All values are missing: not one of them may be shown."""
         if self.column.required:
+            listed = self.column.categories is not None and self.column.logical_type == "string"
+            instead = f", list {OTHER!r} among its categories to stand for them" if listed else ""
             raise ModelError(
                 f"column {self.column.name!r}: fewer than {self.threshold} units share any of its "
-                "values, so that none may be shown. Mark it as an identifier in the contract, or "
-                "make its values coarser."
+                "values, so that none may be shown. Mark it as an identifier in the contract"
+                f"{instead}, or make its values coarser."
             )
         self.missing_ = True
 
@@ -135,9 +137,8 @@ class CategoryCodec:
             "threshold": self.threshold,
         }
         if isinstance(self.dtype_, pd.CategoricalDtype):
-            settings["categories"] = [
-                value for value in self.dtype_.categories if value in set(self.values_)
-            ]
+            shown = set(self.values_)
+            settings["categories"] = [one for one in self.dtype_.categories if one in shown]
         return State(settings)
 
     @classmethod
@@ -200,7 +201,8 @@ class CategoryCodec:
             return []
         issue = issuer_of(None, pattern, None)
         texts = dict.fromkeys(issue(index) for index in range(min(count, pattern.count)))
-        return [text for text in texts if text not in self.values_] if self._allows(texts) else []
+        real = set(self.values_)
+        return [text for text in texts if text not in real] if self._allows(texts) else []
 
     def _allows(self, texts: Iterable[str]) -> bool:
         """Whether the contract lets the column hold these texts."""

@@ -1,4 +1,4 @@
-"""Columns with nothing to learn: one value in every row, or none in any."""
+"""Columns with nothing to learn: one value in every row, or none that may be shown."""
 
 from typing import Any, ClassVar, Self
 
@@ -8,11 +8,15 @@ import pyarrow as pa
 
 from data_contracts.contract import Column
 from data_contracts.schema import column_type, to_series
-from models.encoding.column import THRESHOLD, BoolArray, IntArray, Part, State
+from models.encoding.column import THRESHOLD, BoolArray, IntArray, Part, State, unit_counts
 
 
 class FixedCodec:
-    """A column whose rows all hold the same value, or are all missing. No loss, no codes."""
+    """A column of one value, the same in every row, or of none: all made rows are missing.
+
+    No codes. Loss: the values of a column of which nearly all are missing, where fewer than
+    `threshold` units have any: not one of them, nor their middle, may be shown.
+    """
 
     kind: ClassVar[str] = "fixed"
     parts_: tuple[Part, ...] = ()
@@ -21,18 +25,24 @@ class FixedCodec:
         self.column, self.threshold = column, threshold
 
     @classmethod
-    def suits(cls, values: pd.Series) -> bool:
-        """Whether all rows hold the same value or all are missing."""
+    def suits(
+        cls, values: pd.Series, units: IntArray | None = None, threshold: int = THRESHOLD
+    ) -> bool:
+        """Whether all rows hold the same value, or some are missing and too few units hold any."""
         missing = values.isna().to_numpy(dtype=bool)
-        return bool(missing.all()) or (
-            not bool(missing.any()) and bool((values == values.iloc[0]).all())
-        )
+        if bool(missing.any()):
+            holders = unit_counts(np.where(missing, -1, 0), 1, units)
+            return int(holders[0]) < threshold
+        return bool((values == values.iloc[0]).all())
 
     def fit(self, values: pd.Series, units: IntArray | None = None) -> Self:
-        """Keeps the one value as Arrow would print it."""
-        target = column_type(self.column)
+        """Keeps the one value, or none where any is missing."""
         self.dtype_ = values.dtype
-        self.value_ = pa.Array.from_pandas(values.iloc[:1], type=target)
+        target = column_type(self.column)
+        if bool(values.isna().any()):
+            self.value_ = pa.nulls(1, target)
+        else:
+            self.value_ = pa.Array.from_pandas(values.iloc[:1], type=target)
         return self
 
     def encode(self, values: pd.Series) -> IntArray:

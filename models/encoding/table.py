@@ -62,24 +62,22 @@ class TableCodec:
 
     def fit(self, frame: pd.DataFrame, table: Table, units: IntArray | None = None) -> Self:
         """Learns every column of `frame`; `units` (rows,) says whose each row is."""
-        self._arrange(
-            table,
-            {
-                column.name: _codec_class(column, table, frame[column.name])(column).fit(
-                    frame[column.name], units
-                )
-                for column in table.columns
-            },
-        )
+        codecs: dict[str, ColumnCodec] = {}
+        for column in table.columns:
+            values = frame[column.name]
+            fixed = not table.issues(column) and FixedCodec.suits(values, units)
+            kind = FixedCodec if fixed else _codec_class(column, table)
+            codecs[column.name] = kind(column).fit(values, units)
+        self._arrange(table, codecs)
         self.combinations_ = {}
         for names in table.fixed_combinations:
             modelled = tuple(name for name in names if self.columns_[name])
-            tuples = self._seen_together(frame, modelled, units)
+            tuples = self.seen_together(frame, modelled, units)
             if len(modelled) > 1 and len(tuples):
                 self.combinations_[modelled] = tuples
         return self
 
-    def _seen_together(
+    def seen_together(
         self, frame: pd.DataFrame, names: tuple[str, ...], units: IntArray | None
     ) -> IntArray:
         """The first codes `(combinations, columns)` that enough units hold together."""
@@ -209,6 +207,10 @@ class TableCodec:
             raise ModelError(f"given {name}: it can be {codec.domain}.")
         return codec.encode(typed)[:, 0]
 
+    def knows(self, name: str, value: Any) -> bool:
+        """Whether a value can be given: it has a code, or lies in the column's range."""
+        return not bool(self.codecs_[name].outside(self._one(name, value)).any())
+
     def lists(self, name: str, values: Sequence[Any]) -> bool:
         """Whether the first code tells each of these values from all others."""
         codec = self.codecs_[name]
@@ -299,11 +301,9 @@ class TableCodec:
             yield str(name), typed
 
 
-def _codec_class(column: Column, table: Table, values: pd.Series) -> type[Any]:
+def _codec_class(column: Column, table: Table) -> type[Any]:
     """Keys are issued anew, also those not marked (`Table.issues`)."""
-    if table.issues(column):
-        return IdentifierCodec
-    return FixedCodec if FixedCodec.suits(values) else _CODECS[column.kind]
+    return IdentifierCodec if table.issues(column) else _CODECS[column.kind]
 
 
 def _typed(column: Column, values: pd.Series) -> pd.Series:

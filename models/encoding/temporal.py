@@ -59,11 +59,9 @@ class TemporalCodec:
         days, rest = np.divmod(ticks, _DAY[_unit(self.dtype_)])
         owners = None if units is None else units[known]
         self.grain_: Grain = choose_grain(days, _shared(days, owners, self.threshold))
-        span = protected_range(days.astype(np.float64), owners, self.threshold)
-        middle = float(np.rint(np.median(days))) if len(days) else 0.0
-        self.days_ = span or (middle, middle)
+        self.span_ = self._span(ticks, days, owners)
         positions = np.full(len(values), np.nan)
-        inside = days.clip(int(self.days_[0]), int(self.days_[1]))
+        inside = self._within(days)
         positions[known] = to_positions(inside, self.grain_)
         self.day_axis_ = Axis.fit(positions, whole=True, threshold=self.threshold, units=units)
         self.clock_, self.clock_axis_ = Lattice(), None
@@ -78,11 +76,27 @@ class TemporalCodec:
         self.parts_ = self._layout()
         return self
 
+    def _span(self, ticks: IntArray, days: IntArray, owners: IntArray | None) -> tuple[int, int]:
+        """The first and last tick by the clock on the wall that may be shown."""
+        # By rank: floats round nanoseconds.
+        found, ranks = np.unique(ticks, return_inverse=True)
+        span = protected_range(ranks.astype(np.float64), owners, self.threshold)
+        if span is not None:
+            return int(found[int(span[0])]), int(found[int(span[1])])
+        middle = round(float(np.median(days))) if len(days) else 0
+        day = _DAY[_unit(self.dtype_)]
+        return middle * day, (middle + 1) * day - 1
+
+    def _within(self, days: IntArray) -> IntArray:
+        """Days moved into those that may be shown."""
+        day = _DAY[_unit(self.dtype_)]
+        return days.clip(self.span_[0] // day, self.span_[1] // day)
+
     def encode(self, values: pd.Series) -> IntArray:
         """Codes (rows, parts) of the values (rows,)."""
         ticks, known = _wall_ticks(values)
         days, rest = np.divmod(ticks, _DAY[_unit(self.dtype_)])
-        days = days.clip(int(self.days_[0]), int(self.days_[1]))
+        days = self._within(days)
         positions = np.full(len(values), np.nan)
         positions[known] = to_positions(days, self.grain_)
         codes = np.full((len(values), len(self.parts_)), UNKNOWN, dtype=np.int64)
@@ -145,12 +159,12 @@ class TemporalCodec:
         missing = np.isnan(positions)
         weekdays = codes[:, place] if self.grain_ == "week" else None
         days = to_days(np.where(missing, 0, positions), self.grain_, weekdays)
-        days = days.clip(int(self.days_[0]), int(self.days_[1]))
-        ticks = days * _DAY[_unit(self.dtype_)]
+        ticks = self._within(days) * _DAY[_unit(self.dtype_)]
         if self.clock_axis_ is not None:
             place += self.grain_ == "week"
             clock = self.clock_axis_.decode(codes[:, place:], random)
             ticks = ticks + self.clock_.values(np.nan_to_num(clock)).astype(np.int64)
+            ticks = ticks.clip(*self.span_)
         return self._bounded(_series(ticks, missing, self.dtype_))
 
     def outside(self, values: pd.Series) -> BoolArray:
@@ -176,7 +190,7 @@ class TemporalCodec:
         """What `restore` needs."""
         day = self.day_axis_.state()
         settings: dict[str, Any] = {"grain": self.grain_, "day": day.settings}
-        arrays = {**prefixed(day.arrays, "day"), "days": np.array(self.days_)}
+        arrays = {**prefixed(day.arrays, "day"), "span": np.array(self.span_, dtype=np.int64)}
         if self.clock_axis_ is not None:
             clock = self.clock_axis_.state()
             settings["clock"] = clock.settings
@@ -190,7 +204,8 @@ class TemporalCodec:
         codec = cls(column)
         codec.dtype_ = dtype
         codec.grain_ = cast(Grain, state.settings["grain"])
-        codec.days_ = (float(state.arrays["days"][0]), float(state.arrays["days"][1]))
+        first, last = state.arrays["span"].tolist()
+        codec.span_ = (int(first), int(last))
         day = State(state.settings["day"], unprefixed(state.arrays, "day"))
         codec.day_axis_ = Axis.restore(day)
         codec.clock_, codec.clock_axis_ = Lattice(), None
@@ -227,6 +242,16 @@ class TemporalCodec:
         if self.column.maximum is not None:
             ticks = ticks.clip(max=own_bound(self.column, self.column.maximum, upwards=False))
         return _from_ticks(ticks, missing, self.dtype_)
+
+
+def day_parts(values: pd.Series) -> tuple[IntArray, IntArray, BoolArray]:
+    """Days since 1970 and ticks of the day of the known values, by the clock on the column's wall.
+
+    The third says which of `values` `(rows,)` are known.
+    """
+    ticks, known = _wall_ticks(values)
+    days, rest = np.divmod(ticks, _DAY[_unit(values.dtype)])
+    return days, rest, known
 
 
 def _in_months(days: FloatArray) -> FloatArray:

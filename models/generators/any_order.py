@@ -15,15 +15,19 @@ from data_contracts.dataset import Dataset
 from data_contracts.errors import ModelError
 from data_contracts.record import Record
 from models.base import Checkpoints, Given, ProgressCallback
+from models.encoding.column import prefixed, unprefixed
 from models.encoding.table import TableCodec
 from models.generators.batches import (
+    Guidance,
     Request,
     check_fitted,
     only_table,
     sample_frame,
     unit_ids,
 )
+from models.generators.code_layout import CodeLayout
 from models.generators.code_model import CodeModel
+from models.generators.found_rules import NOTHING, FoundRules, find_rules
 from models.generators.imputing import Imputer
 from models.generators.packing import pack_rows
 from models.generators.refreshing import check_columns, check_values, hidden_shares
@@ -33,6 +37,8 @@ from models.training.plan import Company
 
 REFRESHED = 0.25
 """Passes over new rows by an earlier model, as a share of those of a model made anew."""
+FOUND = "found"
+"""What the names of the stored arrays of relations start with."""
 
 
 class AnyOrderOptions(Record):
@@ -52,6 +58,10 @@ class AnyOrderOptions(Record):
     refresh: str | None = Field(
         default=None,
         description="Id of an earlier model of the contract that goes on with the new rows.",
+    )
+
+    find_relations: bool = Field(
+        default=True, description="Keep relations that hold in every training row."
     )
 
     def sizes(self, chosen: Sizes) -> Sizes:
@@ -101,6 +111,7 @@ class AnyOrderGenerator:
         model = self._start(data, seed) if earlier is None else self._go_on(data, earlier)
         rows = pack_rows(data, self.codec_, model.layout, seed)
         self.hidden_ = hidden_shares(self.codec_, frame)
+        self.found_ = self._find(data)
         if earlier is None:
             model.start_at_marginals(rows)
         left = None
@@ -110,6 +121,13 @@ class AnyOrderGenerator:
         self.training_ = model.fit(rows, seed=seed, max_seconds=left, company=company)
         self.model_ = model
         return self
+
+    def _find(self, data: Dataset) -> FoundRules:
+        """The relations that hold in all rows, if they are asked for."""
+        if not self.options.find_relations:
+            return NOTHING
+        units = unit_ids(self.table_, data.frame)
+        return find_rules(data, self.table_, self.codec_, units)
 
     def _start(self, data: Dataset, seed: int) -> CodeModel:
         """A model with random weights and a codec of these rows."""
@@ -129,7 +147,9 @@ class AnyOrderGenerator:
         return model.restore(earlier.model_.arrays())
 
     def _sizes(self, data: Dataset) -> Sizes:
-        values = sum(part.cardinality for part in self.codec_.parts_)
+        # As the network sees them: a column of 100,000 values is two codes of 317.
+        shapes = CodeLayout.of(self.codec_.parts_).shapes
+        values = sum(shape.cardinality for shape in shapes)
         return self.options.sizes(choose_sizes(data.rows, values))
 
     def sample(
@@ -155,7 +175,7 @@ class AnyOrderGenerator:
             self.table_,
             request,
             partial(self.model_.complete, temperature=temperature),
-            partial(self.model_.complete_guided, temperature=temperature),
+            Guidance(partial(self.model_.complete_guided, temperature=temperature), self.found_),
         )
         return Dataset(self.contract_, {self.table_.name: frame})
 
@@ -167,7 +187,8 @@ class AnyOrderGenerator:
         Identifiers stay as they are. ModelError before `fit`.
         """
         check_fitted(self, "model_", "impute")
-        imputer = Imputer(self.codec_, self.table_, self.model_.complete_guided)
+        guidance = Guidance(self.model_.complete_guided, self.found_)
+        imputer = Imputer(self.codec_, self.table_, guidance)
         fill = imputer.point if point else imputer.draw
         return Dataset(self.contract_, {self.table_.name: fill(data.frame, seed)})
 
@@ -189,9 +210,13 @@ class AnyOrderGenerator:
     def save(self, folder: Path) -> None:
         """Writes the fitted model into `folder`; ModelError before `fit`."""
         check_fitted(self, "model_", "save")
-        options, sizes = self.options.model_dump(), self.model_.sizes._asdict()
         stored = StoredModel.of(
-            self, self.model_.arrays(), options=options, sizes=sizes, hidden=self.hidden_
+            self,
+            self.model_.arrays() | prefixed(self.found_.arrays(), FOUND),
+            options=self.options.model_dump(),
+            sizes=self.model_.sizes._asdict(),
+            hidden=self.hidden_,
+            found=self.found_.settings(),
         )
         write_model(folder, stored)
 
@@ -205,5 +230,10 @@ class AnyOrderGenerator:
         generator.hidden_ = stored.settings["hidden"]
         sizes = Sizes(**stored.settings["sizes"])
         model = CodeModel.untrained(generator.codec_.parts_, sizes)
-        generator.model_ = model.restore(stored.arrays)
+        found = unprefixed(stored.arrays, FOUND)
+        generator.found_ = FoundRules.restore(stored.settings["found"], found)
+        weights = {
+            name: array for name, array in stored.arrays.items() if not name.startswith(f"{FOUND}/")
+        }
+        generator.model_ = model.restore(weights)
         return generator

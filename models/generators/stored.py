@@ -17,7 +17,7 @@ from models.encoding.table import TableCodec
 
 SETTINGS = "model.json"
 ARRAYS = "arrays.safetensors"
-LAYOUT = 1
+LAYOUT = 2
 """Version of the folder's layout; a folder of another one is refused."""
 
 

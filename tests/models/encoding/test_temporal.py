@@ -6,6 +6,7 @@ import pyarrow as pa
 import pytest
 
 from data_contracts.contract import Column
+from models.encoding.column import THRESHOLD
 from models.encoding.temporal import TemporalCodec
 from tests.models.encoding.columns import round_trip, series
 
@@ -90,3 +91,22 @@ def test_the_contracts_range_holds_and_decides_what_can_be_given() -> None:
     asked = series(own, pa.array([top, top + 1000, None]))
     assert codec.outside(asked).tolist() == [False, True, True]
     assert "up to 2023-06-01T12:00:00" in codec.domain
+
+
+def test_no_instant_lies_beyond_what_enough_rows_reach() -> None:
+    column = Column(name="x", logical_type="timestamp", physical_type="timestamp[ns]")
+    random = np.random.default_rng(0)
+    # Long days but the last one, which ends at noon, and the first one, which begins then.
+    clock = np.concatenate([random.integers(0, 86_400, 960), random.integers(0, 43_200, 20)])
+    day = np.concatenate([random.integers(1, 9, 960), np.full(20, 9)])
+    late = np.datetime64("2024-05-01", "ns") + (day * 86_400 + clock) * np.timedelta64(10**9, "ns")
+    late[:12] = np.datetime64("2024-05-01T23:00:00.000000001", "ns") + np.arange(12)
+    values = series(column, late)
+    codec, _ = round_trip(TemporalCodec, column, values)
+    codes = codec.encode(values)
+    # Any day with any time of day.
+    mixed = np.column_stack([one[random.permutation(len(one))] for one in codes.T])
+    made = codec.decode(np.tile(mixed, (20, 1)), random)
+    ordered = np.sort(late)
+    assert made.min() >= ordered[THRESHOLD - 1]
+    assert made.max() <= ordered[-THRESHOLD]
