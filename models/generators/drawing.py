@@ -22,6 +22,8 @@ SHARED = 0.7
 """Rows are grouped by their known codes while the groups are fewer than this share of them."""
 LEAST_LOGIT = -25.0
 """What is e^25 times less likely than the likeliest value is not drawn at all."""
+LEAST_WEIGHT = -70.0
+"""The log of the weight of a row that no longer has a chance."""
 
 
 Shifts = dict[int, Tensor]
@@ -134,18 +136,17 @@ class CodeDrawing:
             parents = codes[groups.example[asked.groups], parent] if parent >= 0 else None
             sizes = torch.bincount(asked.of_row, minlength=len(asked.groups))
             embedded = groups.embedded[asked.groups]
-            logits = self.logits(Question(code, embedded, parents, sizes))
-            shares = _shares(logits / self.temperature)
+            logits = self.logits(Question(code, embedded, parents, sizes)) / self.temperature
             if guided is None or kept is None:
-                drawn[asked.rows] = draw_values(shares, asked.of_row, random)
+                drawn[asked.rows] = draw_values(_shares(logits), asked.of_row, random)
                 continue
             weights = self._code_weights(codes[asked.rows], what, kept[asked.rows.numpy()])
-            shares = guided.weighed(shares[asked.of_row], weights, asked.rows)
+            shares = _shares(guided.weighed(logits[asked.of_row], weights, asked.rows))
             values = draw_values(shares, torch.arange(len(asked.rows)), random)
             drawn[asked.rows] = values
             if guided.log_weights is not None:
                 # The refining code is weighed by itself: it replaces what was guessed of it here.
-                guess = weights.gather(1, values[:, None]).squeeze(1).clamp_min(1e-30).log()
+                guess = weights.gather(1, values[:, None]).squeeze(1).log().clamp_min(LEAST_WEIGHT)
                 guess = torch.where(self._refined(code, part, values), guess, 0.0)
                 guided.log_weights[asked.rows] -= guess
         return drawn
@@ -191,16 +192,16 @@ class _Guided(NamedTuple):
     guide: Guide
     log_weights: Tensor | None
 
-    def weighed(self, shares: Tensor, weights: Tensor, rows: Tensor) -> Tensor:
-        """Shares of values times what may be had of them, `(rows, values)`.
+    def weighed(self, logits: Tensor, weights: Tensor, rows: Tensor) -> Tensor:
+        """Logits `(rows, values)` with what may be had of each value, some share of 1.
 
-        Where nothing is left, the shares stay: the row is drawn again later.
+        Where nothing is left, they stay as they are: the row is drawn again later.
         """
-        weighed = shares * weights.to(shares.dtype)
-        left, whole = weighed.double().sum(1), shares.double().sum(1)
+        weighed = logits + weights.to(logits.dtype).log()
         if self.log_weights is not None:
-            self.log_weights[rows] += (left / whole).clamp_min(1e-30).log()
-        return torch.where(left[:, None] > 0, weighed, shares)
+            left = weighed.double().logsumexp(1) - logits.double().logsumexp(1)
+            self.log_weights[rows] += left.clamp_min(LEAST_WEIGHT)
+        return torch.where(weighed.amax(1, keepdim=True) > -torch.inf, weighed, logits)
 
 
 class Question(NamedTuple):
