@@ -114,11 +114,13 @@ class AnyOrderGenerator:
         self.found_ = self._find(data)
         if earlier is None:
             model.start_at_marginals(rows)
-        left = None
-        if self.options.max_seconds is not None:
-            left = max(self.options.max_seconds - (time.monotonic() - started), 0.01)
-        company = Company(progress, checkpoints)
-        self.training_ = model.fit(rows, seed=seed, max_seconds=left, company=company)
+        self.training_ = model.fit(
+            rows,
+            seed=seed,
+            max_seconds=self.options.max_seconds,
+            spent=time.monotonic() - started,
+            company=Company(progress, checkpoints),
+        )
         self.model_ = model
         return self
 

@@ -43,6 +43,8 @@ SHIFT = "shift."
 CALIBRATED_ROWS = 20_000
 FEWEST_CALIBRATED = 200
 """Rows that are drawn to match marginals: as a rule, and where time is short."""
+CALIBRATED_CODES = 2_000_000
+"""Rows times codes that are drawn for it at most: each code is a pass of the network."""
 CALIBRATION_SHARE = 0.15
 """The share of a limited time that is kept for it."""
 
@@ -91,17 +93,19 @@ class CodeModel:
         *,
         seed: int,
         max_seconds: float | None = None,
+        spent: float = 0.0,
         company: Company = ALONE,
     ) -> TrainingRecord:
         """Learns the conditional distributions of the rows, then matches their marginal ones.
 
-        Both together take no more than `max_seconds`.
+        Both together take no more than what is left of `max_seconds`, of which `spent` are gone.
         """
         plan = TrainingPlan(
             epochs=self.sizes.epochs,
             batch_rows=self.sizes.batch_rows,
             learning_rate=self.sizes.learning_rate,
             max_seconds=max_seconds and max_seconds * (1 - CALIBRATION_SHARE),
+            spent=spent,
         )
         objective = Objective(
             step=lambda batch, random: self.loss(*unpacked(rows.codes[batch]), random),
@@ -120,14 +124,24 @@ class CodeModel:
         for code in range(len(self.layout.shapes)):
             self.network.heads.biases(code).copy_(self.layout.log_shares(rows.codes, code))
 
+    @property
+    def calibrated_rows(self) -> int:
+        """How many rows are drawn to match marginals as a rule: fewer of wide tables."""
+        affordable = CALIBRATED_CODES // len(self.layout.shapes)
+        return min(CALIBRATED_ROWS, max(affordable, FEWEST_CALIBRATED))
+
     def _affordable(self, record: TrainingRecord, max_seconds: float | None) -> int:
-        """How many rows calibration can draw in its time: a third of a step for each code."""
+        """How many rows calibration can draw in its time: a third of a step for each code.
+
+        Where the planned training did not have to be cut, all the time that it left is there.
+        """
+        most = self.calibrated_rows
         if max_seconds is None:
-            return CALIBRATED_ROWS
-        trained = record.steps * self.sizes.batch_rows
-        seconds = record.seconds / trained * len(self.layout.shapes) / 3
-        rows = int(CALIBRATION_SHARE * max_seconds / max(seconds, 1e-9))
-        return min(max(rows, FEWEST_CALIBRATED), CALIBRATED_ROWS)
+            return most
+        step = record.step_seconds or record.seconds / record.steps
+        seconds = step / self.sizes.batch_rows * len(self.layout.shapes) / 3
+        rows = int((max_seconds - record.seconds) / max(seconds, 1e-9))
+        return min(max(rows, FEWEST_CALIBRATED), most)
 
     def _watched(self, rows: PackedRows) -> Watched | None:
         """Judges the watched rows by the mean of minus the log probabilities, as in `loss`.

@@ -74,7 +74,7 @@ class _Run:
         self.network, self.objective, self.plan, self.seed = network, objective, plan, seed
         # First: a process's first optimizer takes torch seconds to import, out of a limited time.
         steps = plan.epochs * math.ceil(objective.rows / plan.batch_rows)
-        self.clock = Clock(steps, plan.max_seconds)
+        self.clock = Clock(steps, plan.max_seconds, plan.spent)
         self.random = torch.Generator().manual_seed(seed)
         self.weights = [weight for weight in network.parameters() if weight.requires_grad]
         self.optimizer = torch.optim.AdamW(
@@ -111,7 +111,7 @@ class _Run:
                 written = now
         self.average.swap()
         self.network.eval()
-        self.record.seconds = self.clock.seconds
+        self.record.seconds, self.record.step_seconds = self.clock.seconds, self.clock.step_seconds
         return self.record
 
     def _step(self, batch: Tensor) -> None:
@@ -179,9 +179,12 @@ class _Run:
         progress(self.clock.done, figures)
 
     def _identity(self) -> list[object]:
-        """What a checkpoint must have in common with a run that goes on from it."""
+        """What a checkpoint must have in common with a run that goes on from it.
+
+        What was spent before the run is another time in each process and counts for nothing.
+        """
         return [
-            self.plan.model_dump(mode="json"),
+            self.plan.model_dump(mode="json", exclude={"spent"}),
             self.seed,
             self.objective.rows,
             shapes_of(self.network),
@@ -190,7 +193,7 @@ class _Run:
     def _checkpoint(self) -> Checkpoint:
         numbers = {
             "identity": self._identity(),
-            "clock": [self.clock.done, self.clock.pace, self.clock.seconds],
+            "clock": self.clock.state(),
             "average_steps": self.average.steps,
             "closing": self.closing,
             "place": self.passes.place,
@@ -223,7 +226,7 @@ class _Run:
         if found is None or found.numbers.get("identity") != self._identity():
             return
         numbers, record = found.numbers, self.record
-        self.clock.done, self.clock.pace, self.clock.seconds = numbers["clock"]
+        self.clock.restore(numbers["clock"])
         self.average.steps, self.closing = numbers["average_steps"], numbers["closing"]
         *record.losses, total, self.loss_rows = numbers["losses"]
         self.loss_sum = torch.tensor(total)

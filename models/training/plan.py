@@ -32,6 +32,7 @@ class TrainingPlan(Record):
         gt=0,
         description="The schedule is squeezed into this time; then runs no longer repeat exactly.",
     )
+    spent: float = Field(default=0.0, ge=0, description="Of that time, spent before the run.")
 
 
 @dataclass
@@ -39,6 +40,7 @@ class TrainingRecord:
     """What happened: mean training loss of each hundredth of the run, and validation losses.
 
     `validations` are by the step before them; `closed_early` says that the best one was long ago.
+    `seconds` hold what was spent before the run, too; `step_seconds` are a step's without stalls.
     """
 
     losses: list[float] = field(default_factory=list)
@@ -47,6 +49,7 @@ class TrainingRecord:
     closed_early: bool = False
     steps: int = 0
     seconds: float = 0.0
+    step_seconds: float | None = None
 
 
 @dataclass(frozen=True)

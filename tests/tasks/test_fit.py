@@ -28,12 +28,13 @@ from tasks.storage import Store
 ROWS = 2000
 INGEST = Ingest(ingest="i", path="c/ingests/i", proof={})
 OPTIONS = {"width": 16, "blocks": 1, "epochs": 30, "batch_rows": 64}
+LIMITED = {"epochs": 60, "max_seconds": 3600}
 KILLED_FIT = """
     import sys
     from models.training import loop
-    from tests.tasks.test_fit import fitted
+    from tests.tasks.test_fit import LIMITED, fitted
     loop.CHECKPOINT_SECONDS = 0.0
-    fitted(sys.argv[1], {"epochs": 60})
+    fitted(sys.argv[1], LIMITED)
 """
 
 
@@ -103,8 +104,8 @@ def test_a_killed_fit_goes_on_to_the_same_bytes(root: Path, tmp_path_factory) ->
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
     assert not list(root.glob("c/models/*/manifest.json"))
-    resumed = fitted(str(root), {"epochs": 60})
-    undisturbed = fitted(str(other), {"epochs": 60})
+    resumed = fitted(str(root), LIMITED)
+    undisturbed = fitted(str(other), LIMITED)
     assert resumed.model == undisturbed.model and not resumed.reused
     assert stored(root, resumed) == stored(other, undisturbed)
     assert not list(root.glob("c/checkpoints/*"))

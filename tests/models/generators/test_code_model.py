@@ -6,10 +6,11 @@ import torch
 
 from models.encoding.column import UNKNOWN, IntArray, Part
 from models.generators import drawing
-from models.generators.code_model import CodeModel
+from models.generators.code_model import FEWEST_CALIBRATED, CodeModel
 from models.generators.drawing import CodeDrawing
 from models.generators.packing import HIDDEN, PackedRows
 from models.generators.sizes import Sizes
+from models.training.plan import TrainingRecord
 
 SIZES = Sizes(width=32, blocks=1, epochs=12, batch_rows=256, learning_rate=5e-3, dropout=0.0)
 PARTS = (Part(3), Part(3), Part(4, parent=0, applies_from=1, nested=True))
@@ -68,6 +69,15 @@ def test_given_the_last_the_first_follows_bayes(model: CodeModel, value: int) ->
     assert np.abs(found - joint / joint.sum()).sum() / 2 < 0.05
 
 
+def test_calibration_draws_fewer_rows_only_where_too_little_time_is_left(model: CodeModel) -> None:
+    # A stall took nearly all of the training's time; a step of 256 rows takes 3 ms.
+    stalled = TrainingRecord(steps=100, seconds=50.0, step_seconds=0.003)
+    assert model._affordable(stalled, 60.0) == model._affordable(stalled, None)
+    in_three_steps = int(0.009 / (0.003 / 256 * len(model.layout.shapes) / 3))
+    assert model._affordable(stalled, 50.009) == pytest.approx(in_three_steps, abs=1)
+    assert model._affordable(stalled, 50.0) == FEWEST_CALIBRATED
+
+
 def test_known_codes_stay_as_they_are(model: CodeModel) -> None:
     codes = rows_of(500, 4)
     hidden = np.random.default_rng(5).random(codes.shape) < 0.5
@@ -110,3 +120,9 @@ def test_weights_come_back(model: CodeModel) -> None:
     blank = np.full((200, 3), UNKNOWN)
     first, again = (one.complete(blank, np.random.default_rng(2)) for one in (model, other))
     np.testing.assert_array_equal(first, again)
+
+
+@pytest.mark.parametrize(("codes", "rows"), [(20, 20_000), (100, 20_000), (500, 4_000)])
+def test_wide_tables_match_their_marginals_on_fewer_rows(codes: int, rows: int) -> None:
+    sizes = SIZES._replace(width=8)
+    assert CodeModel.untrained([Part(2)] * codes, sizes).calibrated_rows == rows

@@ -147,6 +147,34 @@ def test_a_killed_run_goes_on_to_the_same_weights(monkeypatch: pytest.MonkeyPatc
         assert (again.steps, again.best_step) == (record.steps, record.best_step)
 
 
+def test_a_limited_run_goes_on_too_whatever_was_spent_before_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+    keeper, batches = Keeper(100), list[Tensor]()
+
+    def run(spent: float) -> tuple[nn.Linear, TrainingRecord]:
+        network = line()
+        plain = squares(network, noise=0.1)
+
+        def step(rows: Tensor, random: torch.Generator) -> Tensor:
+            batches.append(rows)
+            return plain.step(rows, random)
+
+        plan = PLAN.model_copy(update={"max_seconds": 1e6, "spent": spent})
+        company = Company(None, keeper)
+        objective = Objective(step=step, rows=ROWS)
+        return network, train(network, objective, plan, seed=1, company=company)
+
+    with pytest.raises(Killed):
+        run(spent=40.0)
+    keeper.lives = math.inf
+    network, record = run(spent=2.0)
+    assert len(batches) == STEPS
+    assert 42 < record.seconds < 100
+    assert torch.equal(network.weight, fitted()[0].weight)
+
+
 def test_a_checkpoint_of_another_run_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
     keeper = Keeper(5)
