@@ -19,7 +19,8 @@ def typed_wishes(
     """Values, ranges, choices and shares as people type them, in their columns' types.
 
     `given` holds a value, an empty text for a missing one, a range `30..40` or `30..` of a number
-    or a time, or a JSON list of values of which any will do. `shares` are `column=value:share`.
+    or a time, or a JSON list of values of which any will do, `null` being a missing one. `shares`
+    are `column=value:share`.
     Raises ContractError for a column that the table lacks or a text that its type cannot read.
     """
     from models.conditions import Shares
@@ -66,8 +67,15 @@ def _wish(column: Column, text: str) -> Any:
         except ValueError:
             listed = None
         if isinstance(listed, list) and listed:
-            return OneOf(tuple(_value(column, str(value)) for value in listed))
+            return OneOf(tuple(_listed(column, value) for value in listed))
     return _value(column, text)
+
+
+def _listed(column: Column, value: Any) -> Any:
+    """A value of a JSON list; null is a missing one, and true is not the word `True`."""
+    if value is None:
+        return None
+    return _value(column, value if isinstance(value, str) else json.dumps(value))
 
 
 def _value(column: Column, text: str) -> Any:
