@@ -72,12 +72,12 @@ class TableCodec:
         self.combinations_ = {}
         for names in table.fixed_combinations:
             modelled = tuple(name for name in names if self.columns_[name])
-            tuples = self.seen_together(frame, modelled, units)
+            tuples = self._seen_together(frame, modelled, units)
             if len(modelled) > 1 and len(tuples):
                 self.combinations_[modelled] = tuples
         return self
 
-    def seen_together(
+    def _seen_together(
         self, frame: pd.DataFrame, names: tuple[str, ...], units: IntArray | None
     ) -> IntArray:
         """The first codes `(combinations, columns)` that enough units hold together."""
@@ -202,7 +202,7 @@ class TableCodec:
     def first_codes(self, name: str, values: Sequence[Any]) -> IntArray:
         """The first code of each value of a column; ModelError where one cannot be given."""
         codec = self.codecs_[name]
-        typed = pd.concat([self._one(name, value) for value in values], ignore_index=True)
+        typed = _typed(self.table_.column(name), pd.Series(list(values), dtype=object))
         if not codec.parts_ or bool(codec.outside(typed).any()):
             raise ModelError(f"given {name}: it can be {codec.domain}.")
         return codec.encode(typed)[:, 0]

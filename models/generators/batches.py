@@ -13,8 +13,9 @@ from models.base import Given
 from models.conditions import Wish
 from models.encoding.column import UNKNOWN, BoolArray, IntArray
 from models.encoding.table import TableCodec
+from models.generators.found_rules import NOTHING, FoundRules
 from models.generators.guide import Guide
-from models.generators.kept_rules import Kept, keep_rules
+from models.generators.kept_rules import EarlierKeys, Kept, keep_rules
 
 MOST_CODES = 2**24
 """Codes held at once while sampling; 128 MiB of int64."""
@@ -24,6 +25,18 @@ Complete = Callable[[IntArray, np.random.Generator], IntArray]
 
 Guided = Callable[[IntArray, np.random.Generator, Guide], IntArray]
 """As `Complete`, keeping to a guide."""
+
+
+GUIDED_NUMBERS = 2**25
+"""Rows times values of a column that are weighed at once; 256 MiB of float64."""
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """How rows are drawn under rules and wishes, and which rules were found beside the contract."""
+
+    draw: Guided
+    found: FoundRules = NOTHING
 
 
 @dataclass(frozen=True)
@@ -88,7 +101,7 @@ def sample_frame(
     table: Table,
     request: Request,
     complete: Complete,
-    guided: Guided | None = None,
+    guided: Guidance | None = None,
 ) -> pd.DataFrame:
     """Exactly the rows asked for, drawn and decoded batch after batch.
 
@@ -97,17 +110,20 @@ def sample_frame(
     """
     _check(table, request, wishes=guided is not None)
     maker = _Maker(codec, table, complete, guided)
-    size = max(1, MOST_CODES // max(1, len(codec.parts_)))
+    size = maker.batch_rows(request.given)
     starts = range(0, max(request.rows, 1), size)
     seeds = np.random.SeedSequence(request.seed).spawn(len(starts))
     frames = []
+    earlier = EarlierKeys(table)
     for start, seed in zip(starts, seeds, strict=True):
         rows = min(size, request.rows - start)
         given = _slice(request.given, start, start + rows)
         batch = _Batch(maker, rows, given, np.random.default_rng(seed))
         frame = batch.draw(np.arange(rows), request.first_row + start)
         names = frozenset() if given is None else frozenset(map(str, given.keys()))
-        frames.append(keep_rules(frame, Kept(table, codec, names, batch.outside), batch.redraw))
+        kept = Kept(table, codec, names, batch.outside, maker.found, earlier)
+        frames.append(keep_rules(frame, kept, batch.redraw))
+        earlier.add(frames[-1])
     return frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
 
 
@@ -118,7 +134,25 @@ class _Maker:
     codec: TableCodec
     table: Table
     complete: Complete
-    guided: Guided | None
+    guided: Guidance | None
+
+    @property
+    def found(self) -> FoundRules:
+        """The rules that were found by themselves."""
+        return NOTHING if self.guided is None else self.guided.found
+
+    def batch_rows(self, given: Given | None) -> int:
+        """How many rows are drawn together: as many as fit, fewer where values are weighed."""
+        size = max(1, MOST_CODES // max(1, len(self.codec.parts_)))
+        if self.guided is None:
+            return size
+        followed = Guide(self.codec, self.table, 1, self.found).followed | _wishes(given).keys()
+        values = [
+            self.codec.parts_[part].cardinality
+            for name in followed
+            for part in self.codec.columns_.get(name, ())
+        ]
+        return max(1, min(size, GUIDED_NUMBERS // max(values))) if values else size
 
 
 class _Batch:
@@ -131,7 +165,7 @@ class _Batch:
         self.given, wishes = _exact(given), _wishes(given)
         self.guide: Guide | None = None
         if maker.guided is not None:
-            self.guide = Guide(maker.codec, maker.table, rows)
+            self.guide = Guide(maker.codec, maker.table, rows, maker.found)
             self.guide.wish(wishes, random)
 
     def draw(self, rows: IntArray, first_row: int) -> pd.DataFrame:
@@ -155,7 +189,7 @@ class _Batch:
         guide = self.guide.on(rows)
         if given is not None:
             guide.fix(codec.given_values(given, len(rows)), {})
-        drawn = self.maker.guided(codes, random, guide)
+        drawn = self.maker.guided.draw(codes, random, guide)
         return codec.decode(drawn, random, first_row, guide.decoders())
 
     def redraw(self, rows: IntArray) -> pd.DataFrame:

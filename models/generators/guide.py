@@ -1,6 +1,6 @@
 """What a drawing must keep to beyond given values: wishes for columns, and rules between them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,9 +11,15 @@ import pandas as pd
 from data_contracts.contract import Table
 from data_contracts.errors import ModelError
 from models.conditions import OneOf, Range, Shares, Wish
-from models.encoding.column import UNKNOWN, BoolArray, FloatArray, IntArray
+from models.encoding.column import BoolArray, FloatArray, IntArray
 from models.encoding.table import Decoder, TableCodec
+from models.generators.combinations import Combination
+from models.generators.exclusions import Exclusions, exclusions_of, written_exclusions
+from models.generators.found_rules import NOTHING, FoundRules
 from models.generators.lines import Bounds, Line, LinearRule, allowed, linear_rules
+
+ROUNDING = 1e-9
+"""Ends of a span that differ by less than this share are one number."""
 
 
 @dataclass(frozen=True)
@@ -27,37 +33,6 @@ class Choice:
     kinds: IntArray
 
 
-class Combination:
-    """Columns whose values go together only as they do in the rows learned from.
-
-    `tuples` `(combinations, columns)` are first codes; `codes` `(rows, columns)` those drawn.
-    """
-
-    def __init__(
-        self, codec: TableCodec, names: tuple[str, ...], tuples: IntArray, rows: int
-    ) -> None:
-        self.names, self.tuples = names, tuples
-        self.sizes = {name: codec.parts_[codec.columns_[name].start].cardinality for name in names}
-        self.codes = np.full((rows, len(names)), UNKNOWN, dtype=np.int64)
-
-    def observe(self, name: str, values: IntArray) -> None:
-        """Takes in the first code of a column, `(rows,)`."""
-        if name in self.names:
-            self.codes[:, self.names.index(name)] = values
-
-    def allowed(self, name: str) -> BoolArray:
-        """The values of a column that go with what is known of the others, `(rows, values)`."""
-        own = self.names.index(name)
-        others = np.delete(self.codes, own, axis=1)
-        patterns, index = np.unique(others, axis=0, return_inverse=True)
-        known = np.delete(self.tuples, own, axis=1)
-        allowed = np.zeros((len(patterns), self.sizes[name]), dtype=np.bool_)
-        for row, pattern in enumerate(patterns):
-            fits = ((known == pattern) | (pattern == UNKNOWN)).all(1)
-            allowed[row, self.tuples[fits, own]] = True
-        return allowed[index.ravel()]
-
-
 class Guide:
     """Says of each code which values a row may still have, and takes in what was drawn.
 
@@ -66,25 +41,33 @@ class Guide:
     the rest of the row follows from them. `kinds` tells rows of different wishes apart, `(rows,)`.
     """
 
-    def __init__(self, codec: TableCodec, table: Table, rows: int) -> None:
-        self.codec, self.table, self.rows = codec, table, rows
+    def __init__(
+        self, codec: TableCodec, table: Table, rows: int, found: FoundRules = NOTHING
+    ) -> None:
+        self.codec, self.table, self.rows, self.found = codec, table, rows, found
         self.choices: dict[str, Choice] = {}
         self.wished: dict[str, Bounds] = {}
         self.present: dict[str, BoolArray] = {}
         self.kinds = np.zeros(rows, dtype=np.int64)
         self.measures = codec.measures()
         self.rules: list[LinearRule] = linear_rules(table, self.measures)
+        self.found_rules = linear_rules(found.table(table), self.measures)
         self.lines: dict[str, Line] = {}
-        for rule in self.rules:
+        for rule in (*self.rules, *self.found_rules):
             for name in rule.signs:
                 self._follow(name)
         self.combinations = [
             Combination(codec, names, tuples, rows) for names, tuples in codec.combinations_.items()
         ]
+        self.found_combinations = [
+            Combination(codec, names, tuples, rows) for names, tuples in found.combinations.items()
+        ]
+        self.exclusions = Exclusions(written_exclusions(codec, table), rows)
+        self.found_exclusions = Exclusions(exclusions_of(codec, found.nevers), rows)
 
     def on(self, rows: IntArray) -> "Guide":
         """A guide with the same wishes for these rows, of which nothing is drawn yet."""
-        guide = Guide(self.codec, self.table, len(rows))
+        guide = Guide(self.codec, self.table, len(rows), self.found)
         guide.kinds = self.kinds[rows]
         for name, choice in self.choices.items():
             guide.choices[name] = Choice(choice.allowed, choice.kinds[rows])
@@ -97,7 +80,17 @@ class Guide:
     @property
     def idle(self) -> bool:
         """Whether there is nothing to keep to."""
-        return not (self.lines or self.choices or self.combinations or self.present)
+        asked = self.lines or self.choices or self.combinations or self.present
+        return not (asked or self.exclusions.of) and self.found.idle
+
+    @property
+    def followed(self) -> set[str]:
+        """The columns that rules are about."""
+        together = (*self.combinations, *self.found_combinations)
+        names = {name for one in together for name in one.names}
+        return (
+            names | self.lines.keys() | self.exclusions.of.keys() | self.found_exclusions.of.keys()
+        )
 
     @property
     def first(self) -> list[int]:
@@ -140,22 +133,33 @@ class Guide:
                 if place < self.lines[name].measure.parts else None  # fmt: skip
         if place > 0:
             return shares
-        kept = [one.allowed(name) for one in self.combinations if name in one.names]
+        for allowed_ in self._asked(name, part):
+            shares = allowed_.astype(np.float64) if shares is None else shares * allowed_
+        for allowed_ in self._found(name):
+            shares = allowed_.astype(np.float64) if shares is None else _yielding(shares, allowed_)
+        return shares
+
+    def _asked(self, name: str, part: int) -> Iterator[BoolArray]:
+        """What the contract's rules and the wishes leave of a column's first code."""
+        yield from _each_allowed(self.combinations, self.exclusions, name)
         if name in self.present:
             values = np.arange(self.codec.parts_[part].cardinality)
-            kept.append((values > 0) | ~self.present[name][:, None])
+            yield (values > 0) | ~self.present[name][:, None]
         if name in self.choices:
-            kept.append(self.choices[name].allowed[self.choices[name].kinds])
-        for allowed_ in kept:
-            shares = allowed_.astype(np.float64) if shares is None else shares * allowed_
-        return shares
+            yield self.choices[name].allowed[self.choices[name].kinds]
+
+    def _found(self, name: str) -> Iterator[BoolArray]:
+        """What the rules found leave of a column's first code."""
+        yield from _each_allowed(self.found_combinations, self.found_exclusions, name)
 
     def observe(self, part: int, values: IntArray) -> None:
         """Takes in the values `(rows,)` of a part."""
         name, place = self._place(part)
         if place == 0:
-            for combination in self.combinations:
+            for combination in (*self.combinations, *self.found_combinations):
                 combination.observe(name, values)
+            self.exclusions.observe(name, values)
+            self.found_exclusions.observe(name, values)
         if name in self.lines and place < self.lines[name].measure.parts:
             self.lines[name].observe(place, values)
 
@@ -163,8 +167,10 @@ class Guide:
         """Goes on with these rows in the place of its own; each must be of the same kind."""
         for line in self.lines.values():
             line.taken(rows)
-        for combination in self.combinations:
+        for combination in (*self.combinations, *self.found_combinations):
             combination.codes = combination.codes[rows]
+        self.exclusions.taken(rows)
+        self.found_exclusions.taken(rows)
 
     def decoders(self) -> dict[str, Decoder]:
         """For each followed column, from its codes to values within what the others leave it."""
@@ -188,8 +194,14 @@ class Guide:
             other: line.span.within(self.wished[other]) if other in self.wished else line.span
             for other, line in self.lines.items()
         }
-        bounds = allowed(name, spans, self.rules)
-        return bounds.within(self.wished[name]) if name in self.wished else bounds
+        asked = allowed(name, spans, self.rules)
+        asked = asked.within(self.wished[name]) if name in self.wished else asked
+        if not self.found_rules:
+            return asked
+        both = asked.within(allowed(name, spans, (*self.rules, *self.found_rules)))
+        # What was found yields where nothing else is left.
+        none = both.low > both.high + ROUNDING * np.abs(both.high)
+        return Bounds(*(np.where(none, *ends) for ends in zip(asked, both, strict=True)))
 
     def _place(self, part: int) -> tuple[str, int]:
         for name, parts in self.codec.columns_.items():
@@ -250,6 +262,23 @@ class Guide:
         low, high = np.array(ends).T
         self.wished[name] = Bounds(low[kinds], high[kinds])
         self.forbid_missing({name: np.ones(self.rows, dtype=np.bool_)})
+
+
+def _each_allowed(
+    combinations: Sequence[Combination], exclusions: Exclusions, name: str
+) -> Iterator[BoolArray]:
+    for one in combinations:
+        if name in one.names and (together := one.allowed(name)) is not None:
+            yield together
+    if (apart := exclusions.allowed(name)) is not None:
+        yield apart
+
+
+def _yielding(shares: FloatArray, allowed_: BoolArray) -> FloatArray:
+    """The shares of what is allowed, in rows in which that leaves any."""
+    both = shares * allowed_
+    left = both.max(axis=1, keepdims=True) > 0
+    return both if bool(left.all()) else np.where(left, both, shares)
 
 
 def _named(wishes: Sequence[Wish]) -> list[Any]:

@@ -10,7 +10,7 @@ from data_contracts.contract import Table
 from data_contracts.schema import to_arrow
 from models.encoding.column import UNKNOWN, BoolArray, IntArray
 from models.encoding.table import TableCodec
-from models.generators.batches import Guided
+from models.generators.batches import Guidance
 from models.generators.guide import Guide
 
 ROUNDS = 20
@@ -29,7 +29,7 @@ class Imputer:
 
     codec: TableCodec
     table: Table
-    guided: Guided
+    guided: Guidance
 
     def draw(self, frame: pd.DataFrame, seed: int) -> pd.DataFrame:
         """The rows with every missing cell drawn; known cells, order and dtypes stay."""
@@ -102,10 +102,11 @@ class Imputer:
         missing: dict[str, BoolArray],
         random: np.random.Generator,
     ) -> pd.DataFrame:
-        guide = Guide(self.codec, self.table, len(frame))
+        guide = Guide(self.codec, self.table, len(frame), self.guided.found)
         guide.forbid_missing(missing)
         guide.fix({name: frame[name] for name in missing}, missing)
-        return self.codec.decode(self.guided(codes, random, guide), random, 0, guide.decoders())
+        drawn = self.guided.draw(codes, random, guide)
+        return self.codec.decode(drawn, random, 0, guide.decoders())
 
     def _broken(
         self, frame: pd.DataFrame, missing: dict[str, BoolArray], filled: pd.DataFrame

@@ -12,33 +12,80 @@ from data_contracts.checks import broken_rows, row_rules
 from data_contracts.contract import Comparison, Sum, Table, WrittenRule
 from data_contracts.errors import ModelError
 from data_contracts.schema import to_arrow
+from data_contracts.written_checks import breaks_written
 from models.encoding.column import BoolArray, IntArray
 from models.encoding.table import TableCodec
+from models.generators.found_rules import NOTHING, FoundRules, among
 
 ROUNDS = 20
 """How often rows that break a rule are drawn again; then as often again, and mended."""
+FOUND_ROUNDS = 6
+"""How often rows that break a rule found by itself are drawn again before it yields to a wish."""
 
 Redraw = Callable[[IntArray], pd.DataFrame]
 """New values for the rows at these positions, in the same order; identifiers left out."""
+
+
+class EarlierKeys:
+    """What rows drawn before hold in columns that are unique together, as 64-bit hashes.
+
+    Two keys with the same hash, one pair in 10^19, count as equal: a row more is drawn again.
+    """
+
+    def __init__(self, table: Table) -> None:
+        nothing = np.empty(0, dtype=np.int64)
+        self.hashes: dict[tuple[str, ...], IntArray] = dict.fromkeys(table.unique_together, nothing)
+
+    def add(self, frame: pd.DataFrame) -> None:
+        """Takes in rows."""
+        for names, before in self.hashes.items():
+            self.hashes[names] = np.sort(np.concatenate([before, _hashed(frame, names)]))
+
+    def hold(self, frame: pd.DataFrame, names: tuple[str, ...]) -> BoolArray:
+        """Which rows `(rows,)` repeat an earlier one's values."""
+        before = self.hashes[names]
+        if not len(before):
+            return np.zeros(len(frame), dtype=np.bool_)
+        keys = _hashed(frame, names)
+        place = np.searchsorted(before, keys).clip(max=len(before) - 1)
+        repeated: BoolArray = before[place] == keys
+        return repeated
+
+
+def _hashed(frame: pd.DataFrame, names: tuple[str, ...]) -> IntArray:
+    columns = frame[list(names)]
+    # Categories as text: their numbers differ from batch to batch.
+    texts = {
+        name: columns[name].astype(object)
+        for name in names
+        if isinstance(columns[name].dtype, pd.CategoricalDtype)
+    }
+    hashes = pd.util.hash_pandas_object(columns.assign(**texts), index=False).to_numpy()
+    return hashes.astype(np.uint64).view(np.int64)
 
 
 @dataclass(frozen=True)
 class Kept:
     """What rows must keep: the table's rules, those of its codec, and what else was asked.
 
-    `given` columns are not mended. `outside` says which rows do not keep what was wished.
+    `given` columns are not mended. `outside` says which rows do not keep what was wished. `found`
+    are rules that yield where a row cannot keep them beside all this, `earlier` the keys of rows
+    that were drawn before.
     """
 
     table: Table
     codec: TableCodec
     given: frozenset[str]
     outside: Callable[[pd.DataFrame], BoolArray]
+    found: FoundRules = NOTHING
+    earlier: EarlierKeys | None = None
 
     @property
     def idle(self) -> bool:
         """Whether every row keeps everything."""
         table = self.table
-        return not (table.row_rules or table.unique_together or self.codec.combinations_)
+        asked = table.row_rules or table.unique_together or self.codec.combinations_
+        return not asked and self.found.idle
 
     def broken(self, frame: pd.DataFrame) -> BoolArray:
         """Which rows break a rule between columns, or do not keep a wish."""
@@ -48,11 +95,14 @@ class Kept:
             if rule.written is not None or rule.column.name in written:
                 broken |= broken_rows(rule, rows)
         for names, tuples in self.codec.combinations_.items():
-            broken |= ~_among(self.codec.first_of(frame, names), tuples)
+            broken |= ~among(self.codec.first_of(frame, names), tuples)
         for together in self.table.unique_together:
             # Rows in which one of the columns is missing are different from all others.
             known = frame[list(together)].notna().all(axis=1)
-            broken |= (frame.duplicated(list(together)) & known).to_numpy(dtype=bool)
+            repeated = frame.duplicated(list(together)).to_numpy(dtype=bool)
+            if self.earlier is not None:
+                repeated |= self.earlier.hold(frame, together)
+            broken |= repeated & known.to_numpy(dtype=bool)
         return broken
 
 
@@ -66,10 +116,15 @@ def keep_rules(frame: pd.DataFrame, kept: Kept, redraw: Redraw) -> pd.DataFrame:
     if kept.idle and not bool(kept.outside(frame).any()):
         return frame
     for attempt in range(2 * ROUNDS):
-        rows = np.flatnonzero(kept.broken(frame))
+        broken = kept.broken(frame)
+        if attempt < FOUND_ROUNDS:
+            broken |= kept.found.broken(frame, kept.table, kept.codec)
+        rows = np.flatnonzero(broken)
         if not len(rows):
             return frame
         frame = _replaced(frame, rows, redraw(rows))
+        for rule in kept.found.rules if attempt == FOUND_ROUNDS - 1 else ():
+            frame = _mended(frame, kept, rule)
         for rule in kept.table.row_rules if attempt >= ROUNDS else ():
             frame = _mended(frame, kept, rule)
     left = int(kept.broken(frame).sum())
@@ -84,15 +139,6 @@ def keep_rules(frame: pd.DataFrame, kept: Kept, redraw: Redraw) -> pd.DataFrame:
         f"({'; '.join(rules) or 'given ranges'}) however often they are drawn. Give other values, "
         "ask for fewer rows, or relax the rule in the contract."
     )
-
-
-def _among(codes: IntArray, tuples: IntArray) -> BoolArray:
-    """Which rows of codes `(rows, columns)` are one of the tuples; one with an unknown code is."""
-    both = np.concatenate([tuples, codes])
-    _, index = np.unique(both, axis=0, return_inverse=True)
-    known = np.isin(index.ravel()[len(tuples) :], index.ravel()[: len(tuples)])
-    among: BoolArray = known | (codes < 0).any(1)
-    return among
 
 
 def _replaced(frame: pd.DataFrame, rows: IntArray, drawn: pd.DataFrame) -> pd.DataFrame:
@@ -116,8 +162,7 @@ def _mended(frame: pd.DataFrame, kept: Kept, rule: WrittenRule) -> pd.DataFrame:
         return frame
     if moved is None:
         return frame
-    (own,) = [known for known in row_rules(kept.table) if known.written is rule]
-    broken = broken_rows(own, to_arrow(frame, kept.table))
+    broken = breaks_written(rule, to_arrow(frame, kept.table))
     to, values = moved
     return frame.assign(**{to: frame[to].where(~broken, values)})
 
