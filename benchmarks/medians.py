@@ -8,6 +8,8 @@ from typing import Any
 from benchmarks.results import Row
 
 REFERENCE_PEER = "mostlyai-engine"
+ALIKE = ("seed", "cpus", "when", "code")
+"""What two runs have in common whose times may be compared."""
 
 
 @dataclass(frozen=True)
@@ -98,9 +100,15 @@ def _costs(costs: dict[str, Any]) -> dict[str, float]:
 
 
 def fit_ratio(row: Row, peers: Iterable[Row]) -> float | None:
-    """The fit's wall seconds over those of the reference peer with the same seed and cores."""
+    """The fit's wall seconds over those of the reference peer; None where none is comparable.
+
+    Comparable is a fit of the same seed and cores, on the same day and beside the same code: a
+    machine that was slower on another day would count for or against us.
+    """
+    if "fit" not in row.get("costs", {}):
+        return None
     for peer in peers:
-        alike = all(peer.get(name) == row.get(name) for name in ("seed", "cpus"))
-        if alike and peer["state"] == "done" and "fit" in row.get("costs", {}):
+        alike = all(peer.get(name) == row.get(name) for name in ALIKE)
+        if alike and peer["state"] == "done" and "fit" in peer.get("costs", {}):
             return float(row["costs"]["fit"]["wall_s"] / peer["costs"]["fit"]["wall_s"])
     return None

@@ -23,7 +23,8 @@ _READING = """How to read the tables:
 
 - **fit s**, **rows/s**, **MiB**: wall seconds of the fit; rows for each second of sampling, as many
   rows as were trained on; the peak of memory of the whole process, libraries and input included.
-- **fit ÷ {peer}**: fit time over that of {peer} with the same seed in the same run.
+- **fit ÷ {peer}**: fit time over that of {peer} with the same seed, day, code and
+  cores; a dash where there is none.
 - **detection AUC**: can boosted trees tell synthetic rows from training rows? 0.5: no.
 - **shape %**, **trend %**: distance from the training rows by column and by pair of columns; after
   × that distance over its *ceiling*, which is what held-out real rows get: 1 is as good as real.

@@ -53,6 +53,16 @@ def test_medians_and_ratios_are_those_of_equal_seeds() -> None:
     assert "utility_gap" not in line.values
 
 
+@pytest.mark.parametrize(
+    "other", [{"when": "2026-01-03"}, {"code": "20"}, {"cpus": 4}, {"seed": 2}], ids=str
+)
+def test_times_of_another_day_code_or_machine_are_not_compared(other: dict[str, Any]) -> None:
+    peer = {**done("mostlyai-engine", 1, 40.0, origin="peer"), **other}
+    line = lines_of([done("a", 1, 10.0), peer])[0]
+    assert "fit_ratio" not in line.values
+    assert "| **a** | 10.0 | – |" in page_text([done("a", 1, 10.0), peer])
+
+
 def test_the_page_tells_figures_failures_and_values_that_did_not_read() -> None:
     rows = [
         done("any_order", 1, 12.34),
