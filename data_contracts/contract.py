@@ -7,6 +7,7 @@ from pydantic import Field, StringConstraints
 
 from data_contracts.choice import ModelChoice
 from data_contracts.record import Record
+from data_contracts.share import Share
 from data_contracts.written_rules import Comparison as Comparison
 from data_contracts.written_rules import RequiredWhen as RequiredWhen
 from data_contracts.written_rules import Scalar as Scalar
@@ -230,6 +231,7 @@ class Contract(Record):
     sampling: Sampling = Sampling()
     bars: Bars = Bars()
     privacy: Privacy | None = None
+    share: Share | None = None
     folder: Path = Field(default=Path(), exclude=True, description="Where the file lies.")
 
     def table(self, name: str) -> Table:

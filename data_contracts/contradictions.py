@@ -9,6 +9,7 @@ from data_contracts.contract import Column, Contract, ForeignKey, Table
 from data_contracts.faults import Fault, suggestion
 from data_contracts.privacy_contradictions import privacy_contradictions
 from data_contracts.rule_contradictions import rule_contradictions, unknown_columns
+from data_contracts.share_contradictions import share_contradictions
 from data_contracts.source_contradictions import source_contradictions
 
 _TIMES = ("date", "timestamp")
@@ -33,6 +34,7 @@ def find_contradictions(contract: Contract) -> Iterator[Fault]:
             place = f"{path}.relationships[{position}]"
             yield from _foreign_key_contradictions(contract, table, key, place)
         yield from source_contradictions(table.source, f"servers.{table.name}")
+    yield from share_contradictions(contract)
     place = "customProperties.understudy.holdout.sources"
     for name, source in contract.holdout.sources.items():
         if name not in {table.name for table in contract.tables}:

@@ -19,7 +19,7 @@ from data_contracts.odcs_tables import (
     write_table,
 )
 
-OWN_KEYS = ("holdout", "generator", "sampling", "bars", "privacy")
+OWN_KEYS = ("holdout", "generator", "sampling", "bars", "privacy", "share")
 _HOURS = {
     "h": 1.0, "hr": 1.0, "hour": 1.0, "hours": 1.0,
     "d": 24.0, "day": 24.0, "days": 24.0,

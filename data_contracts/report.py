@@ -20,7 +20,7 @@ class Finding(Record):
     """
 
     name: str
-    group: Literal["fidelity", "utility", "copies", "proof", "other"]
+    group: Literal["fidelity", "utility", "copies", "attacks", "proof", "other"]
     value: float | None
     low: float | None = None
     high: float | None = None

@@ -30,6 +30,8 @@ MODEL_LEVELS = {
     "differential_privacy": 0,
     "generators": 1,
     "evaluation": 2,
+    "representation": 3,
+    "privacy": 3,
 }
 CATCH_ALLS = {"utils", "common", "helpers", "core", "lib"}
 SOURCES = [path for layer in LAYERS for path in sorted((ROOT / layer).rglob("*.py"))]

@@ -23,6 +23,7 @@ from data_contracts.contract import (
 )
 from data_contracts.errors import ContractError
 from data_contracts.loading import dump_contract, load_contract, parse_contract
+from data_contracts.share import DeclaredTask, Recipient, Share, ShareBars
 from models.generators.any_order import AnyOrderOptions
 from models.generators.gan import GanOptions
 from models.generators.vae import VaeOptions
@@ -46,6 +47,10 @@ OWN: dict[str, tuple[type[BaseModel], tuple[str, ...]]] = {
     "`sampling`": (Sampling, tuple(Sampling.model_fields)),
     "`bars`": (Bars, tuple(Bars.model_fields)),
     "`privacy`": (Privacy, tuple(Privacy.model_fields)),
+    "`share`": (Share, tuple(key for key in Share.model_fields if key != "bars")),
+    "`tasks`": (DeclaredTask, tuple(DeclaredTask.model_fields)),
+    "`recipients`": (Recipient, tuple(Recipient.model_fields)),
+    "`bars` of `share`": (ShareBars, tuple(ShareBars.model_fields)),
 }
 WORDS = {"true": True, "false": False}
 
