@@ -18,11 +18,13 @@ from benchmarks.typed_rows import read_part
 from data_contracts.choice import ModelChoice
 from data_contracts.schema import to_arrow
 from models.registry import resolve
+from tasks.threads import steady_threads
 
 
 def main() -> None:
     """Runs what the arguments describe."""
     arguments = _arguments()
+    steady_threads()
     training = read_part(arguments.folder, "train", arguments.training_rows)
     options = json.loads(arguments.options)
     generator = resolve(ModelChoice(name=arguments.generator, options=options))

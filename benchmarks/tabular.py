@@ -9,7 +9,8 @@ other; all generators of a seed follow each other, so that ratios of their times
 minutes. Times of other days or other code are not compared. A row of JSON for each goes to
 --results; rows that are there already are not run again (published outputs are judged again when
 our code has changed). The holdout is opened by the judge alone. `--set sdv-tvae.epochs=2` replaces
-an option; such rows carry it in their name. Tables come from UNDERSTUDY_DATA (default ../shared/data).
+an option; such rows carry it in their name. Tables come from UNDERSTUDY_DATA (default
+../shared/data).
 """
 
 import argparse

@@ -20,6 +20,7 @@ from tasks.identity import code_version, content_id, versions
 from tasks.prove import Ingest
 from tasks.run import Run, peak_mib
 from tasks.split import Split
+from tasks.threads import steady_threads
 
 if TYPE_CHECKING:
     from models.base import Generator
@@ -88,6 +89,7 @@ def fit_generator(run: Run, ingest: Ingest) -> FittedModel:
             reused=True,
         )  # fmt: skip
     started = time.monotonic()
+    steady_threads()
     draft = f"{run.work}/model"
     rows = {
         table.name: _fit_table(run, ingest, table.name, (draft, final))

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from data_contracts.choice import ModelChoice
 from data_contracts.contract import Column, Contract, Source, Table
@@ -109,6 +110,22 @@ def test_a_killed_fit_goes_on_to_the_same_bytes(root: Path, tmp_path_factory) ->
     assert resumed.model == undisturbed.model and not resumed.reused
     assert stored(root, resumed) == stored(other, undisturbed)
     assert not list(root.glob("c/checkpoints/*"))
+
+
+def test_a_fit_gives_the_same_bytes_whatever_threads_the_process_had(
+    root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    other = tmp_path_factory.mktemp("threads")
+    write_rows(other)
+    wide = {"width": 256, "blocks": 2, "epochs": 1, "batch_rows": 512}
+    before, weights = torch.get_num_threads(), []
+    try:
+        for place, threads in ((root, 1), (other, 3)):
+            torch.set_num_threads(threads)
+            weights.append(stored(place, fitted(str(place), wide)))
+    finally:
+        torch.set_num_threads(before)
+    assert weights[0] == weights[1]
 
 
 def test_checkpoints_that_nobody_will_ask_for_go(tmp_path: Path) -> None:
