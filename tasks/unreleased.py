@@ -29,7 +29,7 @@ from tasks.sample import (
     with_metadata,
 )
 from tasks.storage import MANIFEST, Store, store_errors
-from tasks.wishes import typed_wishes
+from tasks.wishes import check_powers, typed_wishes
 
 if TYPE_CHECKING:
     from models.base import Generator
@@ -169,7 +169,7 @@ def sample_unreleased(model: TrainedModel, wanted: Draw, output: Path) -> int:
     )
     draft = output.with_name(f".{output.name}.{secrets.token_hex(4)}.tmp")
     with store_errors(str(output)), open_generator(model.store, model.path, table) as generator:
-        _check_temperature(generator, wanted)
+        check_powers(getattr(generator, "name", ""), asked.given or {}, wanted.temperature)
         output.parent.mkdir(exist_ok=True)
         try:
             _write_parts((generator, table), wanted, asked, (draft, metadata))
@@ -233,14 +233,6 @@ def _only_table(model: TrainedModel) -> Table:
         names = ", ".join(table.name for table in tables)
         raise ModelError(f"model {model.path}: {len(tables)} tables ({names}); one is needed.")
     return tables[0]
-
-
-def _check_temperature(generator: "Generator", wanted: Draw) -> None:
-    from models.registry import REGISTRY
-
-    name = getattr(generator, "name", "")
-    if wanted.temperature is not None and "temperature" not in REGISTRY[name].supports:
-        raise ModelError(f"--temperature: generator {name!r} has none. Use any_order.")
 
 
 def _write_parts(

@@ -36,6 +36,29 @@ def typed_wishes(
     return {**typed, **{name: Shares(of) for name, of in stated.items()}}
 
 
+def check_powers(generator: str, asked: Mapping[str, Any], temperature: float | None) -> None:
+    """Raises ContractError where rows are asked for in a way that the generator has no power for.
+
+    It says so before any row is drawn, and names the generators that can.
+    """
+    from models.conditions import Wish
+    from models.registry import REGISTRY
+
+    wishes = [name for name, value in asked.items() if isinstance(value, Wish)]
+    needed = {
+        "condition": ("given values", [name for name in asked if name not in wishes]),
+        "wishes": ("ranges, choices and shares", wishes),
+        "temperature": ("a temperature", ["--temperature"] * (temperature is not None)),
+    }
+    for power, (what, names) in needed.items():
+        if names and power not in REGISTRY[generator].supports:
+            able = ", ".join(sorted(n for n, one in REGISTRY.items() if power in one.supports))
+            raise ContractError(
+                f"{', '.join(names)}: the generator {generator!r} does not take {what}. Leave "
+                f"them out, or use a model of {able}."
+            )
+
+
 def _share_parts(text: str) -> tuple[str, str, float]:
     name, equals, rest = text.partition("=")
     value, colon, share = rest.rpartition(":")

@@ -101,7 +101,7 @@ class Kept:
             known = frame[list(together)].notna().all(axis=1)
             repeated = frame.duplicated(list(together)).to_numpy(dtype=bool)
             if self.earlier is not None:
-                repeated |= self.earlier.hold(frame, together)
+                repeated = repeated | self.earlier.hold(frame, together)
             broken |= repeated & known.to_numpy(dtype=bool)
         return broken
 

@@ -99,6 +99,8 @@ def test_samples_are_exact_seeded_and_marked(
         ([*SAMPLE, "--given", "region=z"], 1, "region"),
         ([*SAMPLE, "--given", "region=north", "--given",
           "region=south"], 2, "region: given more than once"),
+        ([*SAMPLE, "--given", "age=30..40"], 2, "'independent' does not take ranges"),
+        ([*SAMPLE, "--temperature", "0.5"], 2, "--temperature"),
         ([*SAMPLE, "--given", "seen=2023-01-01T08:00"],
          2, "offset"),
         (["sample", "no/such/model", "-n", "5", "-o", "x.parquet"], 1, "no/such/model"),

@@ -7,7 +7,7 @@ import pytest
 from data_contracts.contract import Column, Source, Table
 from data_contracts.errors import ContractError
 from models.conditions import OneOf, Range, Shares
-from tasks.wishes import typed_wishes
+from tasks.wishes import check_powers, typed_wishes
 
 TABLE = Table(
     name="visits",
@@ -48,3 +48,27 @@ def test_shares_of_a_missing_value() -> None:
 def test_a_list_of_another_type_is_told() -> None:
     with pytest.raises(ContractError, match="age=old"):
         typed_wishes(TABLE, {"age": '[1, "old"]'})
+
+
+@pytest.mark.parametrize(
+    ("generator", "asked", "temperature", "said"),
+    [
+        ("independent", {"age": Range(1, 2), "city": "Bern"}, None, "age: .*ranges.*any_order"),
+        ("gaussian_copula", {"city": Shares({"Bern": 0.5})}, None, "city: .*shares"),
+        ("gaussian_copula", {}, 0.7, "--temperature: .*any_order"),
+        ("vae", {"city": "Bern"}, None, "city: .*given values.*independent"),
+        ("gan", {"city": OneOf(("Bern",))}, None, "choices"),
+        ("bootstrap", {}, 1.0, "--temperature"),
+    ],
+)
+def test_what_a_generator_has_no_power_for_is_refused(
+    generator: str, asked: dict[str, object], temperature: float | None, said: str
+) -> None:
+    with pytest.raises(ContractError, match=said):
+        check_powers(generator, asked, temperature)
+
+
+def test_what_a_generator_can_do_is_let_through() -> None:
+    check_powers("any_order", {"age": Range(1, 2), "city": "Bern"}, 0.5)
+    check_powers("independent", {"city": "Bern"}, None)
+    check_powers("vae", {}, None)
