@@ -21,8 +21,8 @@ class Entry:
     `kinds` are kinds of tables. `supports` are powers: `condition` (exact `given=`),
     `wishes` (ranges, choices and shares), `temperature`, `impute`, `density` (`log_density`),
     `embed` (latents of rows), `critic` (scores of rows), `shards` (learns from all parts of a
-    `LargeDataset`), `resume` (takes `checkpoints`), `refresh` (takes an `earlier` model) or
-    `foreign_keys`.
+    `LargeDataset`), `resume` (takes `checkpoints`), `refresh` (takes an `earlier` model),
+    `foreign_keys` or `dp` (keeps the contract's `privacy`).
     """
 
     model: str
@@ -66,6 +66,12 @@ REGISTRY: dict[str, Entry] = {
         options="models.generators.gaussian_copula:GaussianCopulaOptions",
         kinds=frozenset({"table"}),
         supports=frozenset({"condition"}),
+    ),
+    "dp_marginals": Entry(
+        model="models.generators.dp_marginals:DpMarginalsGenerator",
+        options="models.generators.dp_marginals:DpMarginalsOptions",
+        kinds=frozenset({"table"}),
+        supports=frozenset({"condition", "dp"}),
     ),
     "independent": Entry(
         model="models.generators.independent:IndependentGenerator",

@@ -25,6 +25,7 @@ from data_contracts.errors import ContractError
 from data_contracts.loading import dump_contract, load_contract, parse_contract
 from data_contracts.share import DeclaredTask, Recipient, Share, ShareBars
 from models.generators.any_order import AnyOrderOptions
+from models.generators.dp_marginals import DpMarginalsOptions
 from models.generators.gan import GanOptions
 from models.generators.vae import VaeOptions
 from models.registry import REGISTRY
@@ -44,6 +45,7 @@ OWN: dict[str, tuple[type[BaseModel], tuple[str, ...]]] = {
     "`options`": (AnyOrderOptions, tuple(AnyOrderOptions.model_fields)),
     "`options` of `vae`": (VaeOptions, tuple(VaeOptions.model_fields)),
     "`options` of `gan`": (GanOptions, tuple(GanOptions.model_fields)),
+    "`options` of `dp_marginals`": (DpMarginalsOptions, tuple(DpMarginalsOptions.model_fields)),
     "`sampling`": (Sampling, tuple(Sampling.model_fields)),
     "`bars`": (Bars, tuple(Bars.model_fields)),
     "`privacy`": (Privacy, tuple(Privacy.model_fields)),

@@ -70,7 +70,7 @@ def threshold_of(delta: float, variance: float, sensitivity: int) -> float:
     """The noisy count from which a value nobody has listed may be shown (partition selection).
 
     A value that only one unit holds, at most `sensitivity` times, stays below it with probability
-    1 - delta under Gaussian noise (under Laplace noise it would be 1 + ln(1 / (2 delta)) / epsilon).
-    Source: Gopi et al. 2020.
+    1 - delta under Gaussian noise; under Laplace noise of scale 1 / epsilon it would have to be
+    1 + ln(1 / (2 delta)) / epsilon. Source: Gopi et al. 2020.
     """
     return sensitivity + math.sqrt(variance) * float(-ndtri(delta))

@@ -81,15 +81,32 @@ class Grid:
         return laid, float(chances[~inside].sum())
 
 
-def composed_delta(mechanisms: Sequence[tuple[Mechanism, int]], epsilon: float) -> float:
-    """The delta at `epsilon` of mechanisms that ran so many times each, in any adaptive order."""
+@dataclass(frozen=True)
+class Losses:
+    """The privacy loss of all mechanisms together: losses, their chances, and what lies beyond."""
+
+    losses: FloatArray
+    chances: FloatArray
+    beyond: float
+
+    def delta(self, epsilon: float) -> float:
+        """The delta at `epsilon`."""
+        above = self.losses > epsilon
+        lost = self.chances[above] * -np.expm1(epsilon - self.losses[above])
+        return float(lost.sum()) + self.beyond
+
+
+def composed(mechanisms: Sequence[tuple[Mechanism, int]], epsilon: float) -> Losses:
+    """The losses of mechanisms that ran so many times each, in any adaptive order.
+
+    The grid is as fine as answers near `epsilon` need it.
+    """
     grid = _grid(mechanisms, epsilon)
     if grid is None:
-        return 0.0
+        return Losses(np.zeros(1), np.ones(1), 0.0)
     size = next_fast_len(2 * grid.count, real=True)
     spectrum = np.ones(size // 2 + 1, dtype=np.complex128)
-    beyond, shift = 0.0, grid.count // 2
-    runs = 0
+    beyond, runs = 0.0, 0
     for mechanism, times in mechanisms:
         chances, outside = mechanism.losses(grid)
         spectrum *= rfft(chances, size) ** times
@@ -97,27 +114,43 @@ def composed_delta(mechanisms: Sequence[tuple[Mechanism, int]], epsilon: float) 
         runs += times
     summed = irfft(spectrum, size).clip(0)
     # Each mechanism brings the shift of its own zero; the circle turns them back to one.
-    losses = (np.arange(size) - (runs * shift) % size).astype(np.float64)
-    losses = np.where(losses > size // 2, losses - size, losses)
-    losses = np.where(losses < -(size // 2), losses + size, losses) * grid.step
-    positive = losses > epsilon
-    lost = summed[positive] * -np.expm1(epsilon - losses[positive])
-    return float(lost.sum()) + beyond
+    places = np.arange(size) - (runs * (grid.count // 2)) % size
+    places = np.where(places > size // 2, places - size, places)
+    places = np.where(places < -(size // 2), places + size, places)
+    return Losses(places * grid.step, summed, beyond)
+
+
+def composed_delta(mechanisms: Sequence[tuple[Mechanism, int]], epsilon: float) -> float:
+    """The delta at `epsilon` of mechanisms that ran so many times each."""
+    return composed(mechanisms, epsilon).delta(epsilon)
 
 
 def composed_epsilon(mechanisms: Sequence[tuple[Mechanism, int]], delta: float) -> float:
-    """The least epsilon at `delta`, to a thousandth; 0 where nothing ran."""
-    low, high = 0.0, 1.0
-    while composed_delta(mechanisms, high) > delta:
-        low, high = high, 2 * high
-        if high > 1e5:
-            return math.inf
-    for _ in range(24):
+    """The least epsilon at `delta`, to a thousandth; infinite where there is none."""
+    spread = _spread(mechanisms)
+    # What a Gaussian of this spread would have; only the grid depends on it.
+    near = spread / 2 + math.sqrt(2 * spread * math.log(1 / delta))
+    found = composed(mechanisms, near)
+    low, high = 0.0, max(1e-6, float(found.losses.max()))
+    if found.delta(0.0) <= delta:
+        return 0.0
+    if found.delta(high) > delta:
+        return math.inf
+    while high - low > 1e-4 * high:
         middle = (low + high) / 2
-        low, high = (middle, high) if composed_delta(mechanisms, middle) > delta else (low, middle)
-        if high - low < 1e-3 * high:
-            break
+        low, high = (middle, high) if found.delta(middle) > delta else (low, middle)
     return high
+
+
+def _spread(mechanisms: Sequence[tuple[Mechanism, int]]) -> float:
+    """The variance of all losses together, or a little more."""
+    spread = 0.0
+    for mechanism, times in mechanisms:
+        if isinstance(mechanism, Noised):
+            spread += times * mechanism.sensitivity**2 / mechanism.variance
+        else:
+            spread += times * min(mechanism.epsilon**2 / 3, 2 * mechanism.epsilon)
+    return spread
 
 
 def _grid(mechanisms: Sequence[tuple[Mechanism, int]], epsilon: float) -> Grid | None:
@@ -125,12 +158,7 @@ def _grid(mechanisms: Sequence[tuple[Mechanism, int]], epsilon: float) -> Grid |
     runs = sum(times for _, times in mechanisms)
     if not runs:
         return None
-    spread = 0.0
-    for mechanism, times in mechanisms:
-        if isinstance(mechanism, Noised):
-            spread += times * mechanism.sensitivity**2 / mechanism.variance
-        else:
-            spread += times * min(mechanism.epsilon**2 / 3, 2 * mechanism.epsilon)
+    spread = _spread(mechanisms)
     reach = spread / 2 + _TAIL * math.sqrt(spread) + epsilon
     step = max(epsilon, 1e-3) / (ROUNDING * runs)
     count = 2 * math.ceil(reach / step) + 1

@@ -85,6 +85,10 @@ class NumberCodec:
             "number", self.axis_, self.lattice_.step / parts, self.lattice_.origin / parts
         )
 
+    def positions(self, values: pd.Series) -> FloatArray:
+        """Where the values `(rows,)` lie on the lattice, NaN where missing."""
+        return self._positions(values)
+
     def log_detail(self, values: pd.Series) -> FloatArray:
         """The log density of values `(rows,)` given their codes; on a lattice the probability."""
         return self.axis_.log_detail(self._positions(values))

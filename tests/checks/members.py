@@ -6,9 +6,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data_contracts.choice import ModelChoice
-from data_contracts.contract import Column, Comparison, Contract, Source, Table
+from data_contracts.contract import Column, Comparison, Contract, Privacy, Source, Table
 from data_contracts.dataset import Dataset
 from data_contracts.schema import arrow_schema, to_frame
+from models.registry import REGISTRY
 
 ROWS = 300
 RARE = "emerald"
@@ -33,6 +34,7 @@ CHOICES = {
             "critic_steps": 1,
         },
     ),
+    "dp_marginals": ModelChoice(name="dp_marginals", options={"rounds": 3, "steps": 60}),
     "gaussian_copula": ModelChoice(name="gaussian_copula"),
     "independent": ModelChoice(name="independent"),
     "bootstrap": ModelChoice(name="bootstrap"),
@@ -71,6 +73,36 @@ TABLE = Table(
     row_rules=(Comparison(left="first", operator="<=", right="last"),),
 )
 CONTRACT = Contract(id="members", version="1.0.0", tables=(TABLE,))
+_BOUNDS = {
+    "fee": (0, 1000),
+    "weight": (0, 300),
+    "first": (1990, 2030),
+    "last": (1990, 2030),
+    "born": ("1900-01-01", "2020-12-31"),
+    "seen": ("2023-01-01T00:00:00", "2023-12-31T00:00:00"),
+    "nothing": (0, 1),
+}
+
+
+def contract_for(name: str) -> Contract:
+    """The contract that a generator is tried under: bounds in public, and a budget, if it asks.
+
+    The budget is large: the laws are about rows that the noise has left something of.
+    """
+    if "dp" not in REGISTRY[name].supports:
+        return CONTRACT
+    columns = []
+    for column in TABLE.columns:
+        low, high = _BOUNDS.get(column.name, (column.minimum, column.maximum))
+        columns.append(column.model_copy(update={"minimum": low, "maximum": high}))
+    table = TABLE.model_copy(update={"columns": tuple(columns)})
+    privacy = Privacy(epsilon=100, delta=1e-6)
+    return CONTRACT.model_copy(update={"tables": (table,), "privacy": privacy})
+
+
+def members_for(name: str, rows: int = ROWS) -> Dataset:
+    """Members under the contract that a generator is tried under."""
+    return Dataset(contract_for(name), members(rows).tables)
 
 
 def members(rows: int = ROWS, seed: int = 0) -> Dataset:
