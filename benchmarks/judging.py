@@ -16,6 +16,7 @@ from benchmarks.typed_rows import read_part, read_typed
 from data_contracts.dataset import Dataset
 from data_contracts.report import Finding, judge
 from models.evaluation.release import evaluate_release
+from models.privacy.gate import Attempt, evaluate_privacy
 
 # As in the flow: figures settle long before this many rows.
 MOST_ROWS = 100_000
@@ -34,12 +35,16 @@ def main() -> None:
     table = training.contract.tables[0]
     frame, unread = read_typed(arguments.sample, table)
     with stopwatch() as spent:
-        found = evaluate_release(
+        sides = (
             _thinned(training),
             _thinned(Dataset(training.contract, {table.name: frame})),
             _thinned(holdout),
+        )
+        found = evaluate_release(
+            *sides,
             seed=arguments.seed,
         ).findings
+        found += evaluate_privacy(*sides, Attempt(arguments.seed)).findings
     verdict, _ = judge(found)
     told = {
         "rows": len(frame),

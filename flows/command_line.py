@@ -153,6 +153,31 @@ def sample(
 
 
 @app.command()
+def gate(
+    contract: ContractArgument,
+    candidate: Annotated[Path, typer.Argument(metavar="CANDIDATE.parquet", show_default=False)],
+    model: Annotated[
+        str | None, typer.Option(help="Name of what made it: further candidates of it are retries.")
+    ] = None,
+    store: StoreOption = "./store",
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:  # fmt: skip
+    """Judge any synthetic table by the privacy gate, whoever made it."""
+    with _session(as_json, debug):
+        from flows.prove_dataset import prove_here
+        from tasks.candidate import judge_candidate
+        from tasks.run import agree
+
+        ingest = prove_here(contract, store)
+        outcome = judge_candidate(agree(contract), ingest, store, candidate, model)
+        for name, state in outcome.tests.items():
+            _say(f"{state:<12} {name}")
+        _say(f"{outcome.state}: {candidate}; exact figures, to be kept inside: {outcome.record}")
+        _finish(**outcome.model_dump(mode="json"))
+
+
+@app.command()
 def releases(
     contract: ContractArgument,
     store: StoreOption = "./store",

@@ -68,7 +68,7 @@ def synthesize_dataset(
                 parts = [sample_part.submit(run, model, part, content) for part in planned]
                 sampled = [part.result() for part in parts]
             with stages.stage("evaluate"):
-                evaluated = evaluate_candidate(run, ingest, sampled)
+                evaluated = evaluate_candidate(run, ingest, sampled, model, content)
             with stages.stage("publish"):
                 costs = {"seconds": stages.seconds, "peak_mib": peak_mib()}
                 report = build_report(run, ingest, model, evaluated, costs)

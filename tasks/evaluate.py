@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from data_contracts.contract import Contract
 from data_contracts.dataset import Dataset
 from data_contracts.manifest import ArtifactRef
 from data_contracts.record import Record
@@ -15,17 +16,23 @@ from data_contracts.report import Finding, Report, judge
 from data_contracts.schema import arrow_schema, to_frame
 from tasks.announce import ProgressReporter
 from tasks.fit import FittedModel
+from tasks.gate_runs import GateRuns, run_gate
 from tasks.identity import versions
+from tasks.private_release import published_report
 from tasks.prove import Ingest
 from tasks.run import Run
 from tasks.split import Split
+from tasks.storage import Store
 
 # Figures settle long before this many rows, and memory must not grow with the table.
 MAX_EVALUATED_ROWS = 100_000
 
 
 class Evaluated(Record):
-    """Findings and pictures of a candidate, and how many rows each side has."""
+    """Findings and pictures of a candidate, and how many rows each side has.
+
+    The gate's exact figures are not here: they stay with the model (`tasks.gate_runs`).
+    """
 
     findings: tuple[Finding, ...]
     pictures: dict[str, Any]
@@ -33,32 +40,46 @@ class Evaluated(Record):
 
 
 @task(name="evaluate_candidate", cache_policy=NO_CACHE)
-def evaluate_candidate(run: Run, ingest: Ingest, parts: list[ArtifactRef]) -> Evaluated:
-    """All fidelity, utility and copy figures of the sampled parts, each judged by its bar."""
+def evaluate_candidate(
+    run: Run, ingest: Ingest, parts: list[ArtifactRef], model: FittedModel, content: str
+) -> Evaluated:
+    """All fidelity, utility and privacy figures of the sampled parts, each judged by its bar.
+
+    The privacy gate runs once for each model. Another sample of the same model is a retry: it is
+    recorded beside the model and paid for with a divided alpha, and what the gate once refused
+    stays refused (`tasks.gate_runs`).
+    """
     from models.evaluation.release import evaluate_release
 
     store, contract = run.open_store(), run.contract
-    training, synthetic, holdout, rows = {}, {}, {}, {}
+    candidate = {t.name: _read_candidate(run, t.name, parts) for t in contract.tables}
+    training, holdout, rows = read_sides(store, contract, ingest)
+    for name in candidate:
+        rows[name]["synthetic"] = sum(part.rows or 0 for part in parts if f"/{name}/" in part.uri)
+    synthetic = Dataset(contract, {name: to_frame(table) for name, table in candidate.items()})
+    with ProgressReporter("evaluate") as progress:
+        evaluated = evaluate_release(
+            training, synthetic, holdout,
+            seed=contract.sampling.seed, progress=lambda done, told: progress(done / 2, told),
+        )  # fmt: skip
+        gated = run_gate(
+            GateRuns(store, f"{model.path}/privacy"), content, (training, synthetic, holdout),
+            progress=lambda done, told: progress((1 + done) / 2, told),
+        )  # fmt: skip
+    return Evaluated(findings=(*evaluated.findings, *gated), pictures=evaluated.pictures, rows=rows)
+
+
+def read_sides(
+    store: Store, contract: Contract, ingest: Ingest
+) -> tuple[Dataset, Dataset, dict[str, dict[str, int]]]:
+    """Training and held-out rows of all tables, at most MAX_EVALUATED_ROWS, and how many exist."""
+    training, holdout, rows = {}, {}, {}
     for table in contract.tables:
         split = Split(store, contract, table, ingest.path)
         training[table.name] = to_frame(split.training(MAX_EVALUATED_ROWS))
         holdout[table.name] = to_frame(split.holdout(MAX_EVALUATED_ROWS))
-        candidate = _read_candidate(run, table.name, parts)
-        synthetic[table.name] = to_frame(candidate)
-        rows[table.name] = {
-            "training": split.count_training(),
-            "holdout": split.count_holdout(),
-            "synthetic": sum(part.rows or 0 for part in parts if f"/{table.name}/" in part.uri),
-        }
-    with ProgressReporter("evaluate") as progress:
-        evaluated = evaluate_release(
-            Dataset(contract, training),
-            Dataset(contract, synthetic),
-            Dataset(contract, holdout),
-            seed=contract.sampling.seed,
-            progress=progress,
-        )
-    return Evaluated(findings=evaluated.findings, pictures=evaluated.pictures, rows=rows)
+        rows[table.name] = {"training": split.count_training(), "holdout": split.count_holdout()}
+    return Dataset(contract, training), Dataset(contract, holdout), rows
 
 
 def _read_candidate(run: Run, name: str, parts: list[ArtifactRef]) -> pa.Table:
@@ -99,7 +120,7 @@ def build_report(
         "versions": versions(),
         **costs,
     }
-    return Report(
+    report = Report(
         verdict=verdict,
         reasons=reasons,
         findings=evaluated.findings,
@@ -107,3 +128,4 @@ def build_report(
         pictures=evaluated.pictures,
         provenance=provenance,
     )
+    return published_report(run.open_store(), contract, report, model.path)

@@ -55,6 +55,14 @@ _HOLD_OUT_MORE = (
     "Hold out more rows, or gather more data. A higher leak_share in the contract accepts a "
     "coarser look."
 )
+_PROTECT_VALUES = (
+    "Mark identifiers as such in the contract, list categories that anybody may know, declare "
+    "ranges, and use a generator that protects the values of few."
+)
+_CHECK_THE_SPLIT = (
+    "Check the contract's unit of privacy: rows of one person must not lie on both sides of the "
+    "split."
+)
 _FIX_THE_SOURCE = (
     "Read the rejects beside the ingest: each row names the rule it broke. Correct the source, or "
     "the contract where the rule is wrong."
@@ -199,6 +207,93 @@ MEASURES: dict[str, Measure] = {
         "goal. It may raise an alarm, but passing it proves nothing.",
         "lower", 0, 1,
         failing="Synthetic rows lean towards the training rows as a whole.",
+        remedy=_STOP_COPYING,
+    ),
+    "nndr_share": Measure(
+        "Copy-like towards training (alarm)",
+        "The same by distance ratios: to which side's nearest row does a synthetic row lie close, "
+        "compared with the next one? 0.5 is the goal; passing it proves nothing.",
+        "lower", 0, 1,
+        failing="Synthetic rows sit on single training rows rather than among them.",
+        remedy=_STOP_COPYING,
+    ),
+    "hygiene": Measure(
+        "Values of few (G0)",
+        "Columns in which the release shows an identifier or text of a training row, a category of "
+        "very few people, or one of the most extreme values.",
+        "lower", 0,
+        failing="The release shows values that point at few people.",
+        remedy=_PROTECT_VALUES,
+    ),
+    "membership_inference": Measure(
+        "Membership (G3)",
+        "Of the people who were trained on, the share that an attacker recognises who knows their "
+        "records and the release, at one false alarm in a hundred. About the same share of people "
+        "who were not trained on is what guessing gets.",
+        "lower", 0, 1,
+        failing="An attacker can tell who was among the training rows.",
+        remedy=_STOP_COPYING,
+    ),
+    "outlier_membership": Measure(
+        "Membership of the most isolated (G4)",
+        "The same for the records that are least like any other, which are most at risk.",
+        "lower", 0, 1,
+        failing="An attacker can tell which unusual people were among the training rows.",
+        remedy=_STOP_COPYING,
+    ),
+    "attribute_inference": Measure(
+        "Sensitive value (G5)",
+        "How much better an attacker who learned from the release guesses a sensitive value of "
+        "people who were trained on than of others. 0 is the goal.",
+        "lower", None, None,
+        failing="The release tells a sensitive value of training people beyond what it tells of "
+        "anybody.",
+        remedy=_STOP_COPYING,
+    ),
+    "linkability": Measure(
+        "Linkability (G6)",
+        "The chance, beyond that for strangers to the model, that two halves of a person's record "
+        "are joined through the release.",
+        "lower", None, None,
+        failing="The release joins what two attackers know about one person.",
+        remedy=_STOP_COPYING,
+    ),
+    "singling_out": Measure(
+        "Singling out (G6)",
+        "The chance, beyond that for strangers to the model, that a description taken from the "
+        "release fits exactly one person.",
+        "lower", None, None,
+        failing="The release describes single people who were trained on.",
+        remedy=_STOP_COPYING,
+    ),
+    "inference": Measure(
+        "Inference (G6)",
+        "The chance, beyond that for strangers to the model, that the nearest synthetic row tells "
+        "the one value that an attacker does not know.",
+        "lower", None, None,
+        failing="The release tells unknown values of people who were trained on.",
+        remedy=_STOP_COPYING,
+    ),
+    "planted_leaks": Measure(
+        "Planted leaks caught",
+        "Copies were planted in this release in four ways; so many of the four the gate noticed.",
+        "higher", 0, 4,
+        failing="The gate did not see a leak that was planted for it: its verdict means nothing.",
+        remedy=_CHECK_THE_SPLIT,
+    ),
+    "fresh_rows": Measure(
+        "Fresh rows refused",
+        "How many tests refuse held-out rows in the place of the release, although nobody copied "
+        "them.",
+        "lower", 0,
+        failing="The gate refuses rows that nobody copied: training and holdout are not apart.",
+        remedy=_CHECK_THE_SPLIT,
+    ),
+    "gate_runs": Measure(
+        "Judgements of this model",
+        "How often the gate has judged a release of this model. Each further one has to pass "
+        "stricter tests.",
+        failing="A release of this model was refused before.",
         remedy=_STOP_COPYING,
     ),
     "rows_rejected": Measure(

@@ -96,8 +96,11 @@ def _utility(found: dict[str, Finding]) -> str:
 
 def _copies(found: dict[str, Finding]) -> str:
     states = {found[name].state for name in ("exact_copies", "tail_copies") if name in found}
+    attacks = {found[name].state for name in _ATTACKS if name in found}
     if not states:
         return ""
+    if "refuse" in attacks and "refuse" not in states:
+        return "An attack learned more about people who were trained on than about others."
     if "refuse" in states:
         return "The copy tests found signs that training rows were repeated."
     if "inconclusive" in states:
@@ -107,6 +110,12 @@ def _copies(found: dict[str, Finding]) -> str:
         if "pass" in states
         else ""
     )
+
+
+_ATTACKS = (
+    "hygiene", "membership_inference", "outlier_membership", "attribute_inference", "linkability",
+    "singling_out", "inference",
+)  # fmt: skip
 
 
 def _sentence(text: str) -> str:

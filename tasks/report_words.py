@@ -17,6 +17,15 @@ MAIN_FIGURES = (
     "smallest_exact_leak",
     "tail_copies",
     "smallest_near_leak",
+    "membership_inference",
+    "outlier_membership",
+    "attribute_inference",
+    "linkability",
+    "singling_out",
+    "inference",
+    "hygiene",
+    "planted_leaks",
+    "fresh_rows",
     "dcr_share",
 )
 
@@ -112,5 +121,12 @@ GLOSSARY = (
         "A generator that memorises repeats real rows. The tests compare training rows, which it "
         "saw, with holdout rows, which it could not have seen. How small a leak they would have "
         "noticed was measured by planting copies in this very run.",
+    ),
+    (
+        "Attacks",
+        "Each privacy figure is an attack that was really run: its success on people who were "
+        "trained on, beside its success on people who were not. What the release tells about "
+        "anybody is no leak. The figures are rounded to bands, since exact ones would help to "
+        "rebuild unusual records; the exact ones stay with the model.",
     ),
 )

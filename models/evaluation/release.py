@@ -1,4 +1,4 @@
-"""All figures of a candidate release: fidelity, detection, utility, copies, and their pictures."""
+"""All figures of a candidate release's quality: fidelity, detection, utility, and pictures."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +8,6 @@ from data_contracts.dataset import Dataset
 from data_contracts.report import Finding
 from models.base import ProgressCallback
 from models.evaluation.coded import CodedTable, code_table
-from models.evaluation.copies import evaluate_copies
 from models.evaluation.detection import evaluate_detection
 from models.evaluation.fidelity import evaluate_fidelity
 from models.evaluation.keys import evaluate_keys
@@ -16,7 +15,7 @@ from models.evaluation.pictures import table_pictures
 from models.evaluation.support import evaluate_support
 from models.evaluation.utility import evaluate_utility
 
-STAGES = 4
+STAGES = 3
 
 
 @dataclass(frozen=True)
@@ -70,10 +69,8 @@ def _evaluate_table(
     tell()
     utility = evaluate_utility(coded)
     tell()
-    copies = evaluate_copies(coded)
-    tell()
     support = evaluate_support(coded)
-    findings = (*fidelity.findings, *support, *detection.findings, *utility, *copies)
+    findings = (*fidelity.findings, *support, *detection.findings, *utility)
     return findings, table_pictures(fidelity, detection)
 
 

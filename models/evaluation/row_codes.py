@@ -41,13 +41,14 @@ def _rounded(column: CodedColumn) -> IntArray:
     if not column.is_number:
         return values.astype(np.int64)
     missing = np.isnan(values)
-    step = _step(np.asarray(column.values["training"], dtype=np.float64))
+    step = rounding_step(np.asarray(column.values["training"], dtype=np.float64))
     steps = np.round(np.where(missing, 0.0, values) / step) if step > 0 else values
     _, codes = np.unique(np.where(missing, -np.inf, steps), return_inverse=True)
     return codes.astype(np.int64)
 
 
-def _step(training: FloatArray) -> float:
+def rounding_step(training: FloatArray) -> float:
+    """Numbers count as equal within this step; 0 where they are compared exactly."""
     distinct = np.unique(training[~np.isnan(training)])
     if distinct.size < 2:
         return 0.0

@@ -1,15 +1,13 @@
-"""Did the generator copy training rows? The gate's exact and tail tests, and the distance alarm."""
+"""Did the generator copy training rows? The gate's exact and tail tests."""
 
 import numpy as np
 
 from data_contracts.report import Finding, State
-from models.evaluation.coded import CodedTable
-from models.evaluation.copy_controls import CAUGHT, PLANTINGS, Controls, Leak, run_controls
-from models.evaluation.copy_votes import CopyTest
-from models.evaluation.distance_share import distance_share
-from models.evaluation.intervals import holm
-from models.evaluation.real_pool import RealPool, Votes
 from models.evaluation.verdicts import sentences
+from models.privacy.copy_controls import CAUGHT, PLANTINGS, Controls, Leak, run_controls
+from models.privacy.copy_votes import CopyTest
+from models.privacy.real_pool import RealPool, Votes
+from models.privacy.trial import Trial
 
 # Of ten training units at least one must have a row of its own, else there is nothing to copy.
 FEWEST_OWN = 0.1
@@ -20,31 +18,35 @@ BROKEN_LEVEL = 1e-4
 NO_COPY = "Hardly any training row differs from all other real rows: none to copy."
 
 
-def evaluate_copies(coded: CodedTable) -> tuple[Finding, ...]:
-    """`exact_copies` (G1), `tail_copies` (G2) and the alarm `dcr_share`.
+def copy_trials(test: CopyTest) -> tuple[Trial, Trial]:
+    """`exact_copies` (G1) and `tail_copies` (G2): does the release repeat training rows?
 
-    G1 and G2 refuse by one-sided p-values, Holm over the two at the contract's alpha. They pass
+    The attacker holds the release and nothing else, and looks for rows that are somebody's. G1
+    and G2 refuse by one-sided p-values. They pass
     only if leaks of the contract's `leak_share` or less that were planted in the same run were
     caught; else they are inconclusive: too few held-out rows. `smallest_exact_leak` and
     `smallest_near_leak` say what they would have seen. Where hardly any training unit
     has a row of its own there is nothing to copy, and they don't judge. Figures are bands:
     published exact distances and counts let outliers be rebuilt (Ganev and De Cristofaro 2023).
     """
-    if min(coded.rows.values()) == 0 or not coded.columns:
-        return _nothing_to_compare(coded)
-    alpha = coded.bars.alpha
-    test = CopyTest.of(coded, alpha / 2)
-    p_values = [test.exact_p_value(), test.tail_p_value()]
     controls = run_controls(test)
-    exact, tail = holm(p_values, alpha)
-    first = _exact_finding(test, controls, p_values[0], refused=exact)
-    second = _tail_finding(test, controls, p_values[1], refused=tail)
+    exact, tail = test.exact_p_value(), test.tail_p_value()
+
+    def exact_findings(refused: bool) -> tuple[Finding, ...]:
+        found = _exact_finding(test, controls, exact, refused=refused)
+        leaks = (controls.verbatim, controls.isolated_verbatim)
+        return found, _smallest_leak(test, found, leaks)
+
+    def tail_findings(refused: bool) -> tuple[Finding, ...]:
+        found = _tail_finding(test, controls, tail, refused=refused)
+        return found, _smallest_leak(test, found, (controls.noisy, controls.isolated_noisy))
+
+    name = test.coded.table.name
+    votes = {"votes": test.exact_votes()._asdict(), "fresh": controls.fresh_exact}
+    tails = {"votes": [each._asdict() for each in test.tail_votes()], "fresh": controls.fresh_tail}
     return (
-        first,
-        _smallest_leak(test, first, (controls.verbatim, controls.isolated_verbatim)),
-        second,
-        _smallest_leak(test, second, (controls.noisy, controls.isolated_noisy)),
-        distance_share(coded, test.space),
+        Trial("exact_copies", exact, exact_findings, name, figures=votes),
+        Trial("tail_copies", tail, tail_findings, name, figures=tails),
     )
 
 
@@ -179,19 +181,3 @@ def _band(count: float) -> tuple[float, float]:
     """The fewest and the most of the band in which the count lies: 0, 1 to 10, 11 to 20, ..."""
     place = next((at for at, edge in enumerate(BANDS) if count <= edge), len(BANDS) - 1)
     return (BANDS[place - 1] + 1.0, float(BANDS[place])) if place else (0.0, 0.0)
-
-
-def _nothing_to_compare(coded: CodedTable) -> tuple[Finding, ...]:
-    empty = min(coded.rows.values()) == 0
-    detail = "A side has no rows." if empty else "Every column is an identifier: none to compare."
-    return tuple(
-        Finding(
-            name=name,
-            group="copies",
-            value=None,
-            state="inconclusive" if empty and name != "dcr_share" else "info",
-            table=coded.table.name,
-            detail=detail,
-        )
-        for name in ("exact_copies", "tail_copies", "dcr_share")
-    )

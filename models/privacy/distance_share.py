@@ -1,11 +1,11 @@
-"""The alarm `dcr_share`: are synthetic rows nearer to training rows than to held-out ones?"""
+"""The alarms: are synthetic rows nearer to training rows than to held-out ones?"""
 
 import numpy as np
 
 from data_contracts.report import Finding
 from models.evaluation.coded import CodedTable, IntArray, draw
 from models.evaluation.intervals import TAIL_95, FloatArray
-from models.evaluation.mixed_space import MixedSpace
+from models.evaluation.mixed_space import MixedSpace, Nearest
 
 MOST_QUERIES = 10_000
 MOST_REAL = 20_000
@@ -14,13 +14,17 @@ MOST_PRODUCTS = 2e11
 REFUSED_FROM = 0.55
 
 
-def distance_share(coded: CodedTable, space: MixedSpace) -> Finding:
-    """Share of synthetic rows closer to training than to an equally large sample of the holdout.
+def evaluate_distance(coded: CodedTable) -> tuple[Finding, Finding]:
+    """`dcr_share` and `nndr_share`: the shares of synthetic rows that lean towards training rows.
 
-    Ties count half; 0.5 is the goal. It may refuse, from .55 on, but never passes: it misses a
-    verbatim leak of 1 % (Yao et al. 2025). The interval clusters synthetic rows by the real row
+    The attacker compares each synthetic row with an equally large sample of training and held-out
+    rows: which is closer, and to which side's nearest row does it lie closer by the distance to the
+    next one (the nearest-neighbour distance ratio, which tells a copy from a row in a crowd). Ties
+    count half; 0.5 is the goal. They may refuse, from .55 on, but never pass: they miss a
+    verbatim leak of 1 % (Yao et al. 2025). Intervals cluster synthetic rows by the real row
     that is nearest to them, for those rows are the sample that decides. Rounded to .005.
     """
+    space = MixedSpace.of(coded)
     training, holdout = _equal_samples(coded)
     most = MOST_PRODUCTS / ((training.size + holdout.size) * space.width)
     queries = draw(coded.rows["synthetic"], int(max(min(MOST_QUERIES, most), 100)),
@@ -28,13 +32,34 @@ def distance_share(coded: CodedTable, space: MixedSpace) -> Finding:
     asked = space.rows["synthetic"].take(queries)
     to_training = space.nearest(asked, space.rows["training"].take(training))
     to_holdout = space.nearest(asked, space.rows["holdout"].take(holdout))
-    lean = np.sign(to_holdout.squared - to_training.squared) / 2
-    nearest = np.where(lean > 0, to_training.key, to_holdout.key + training.size)
-    share = 0.5 + float(lean.mean())
-    half = TAIL_95 * _deviation(lean, nearest)
-    low, high = max(share - half, 0.0), min(share + half, 1.0)
+    compared = (
+        f"{queries.size:,} synthetic rows against {training.size:,} training and "
+        f"{holdout.size:,} held-out rows."
+    )
+    found = []
+    for name, one, two in (
+        ("dcr_share", to_training.squared, to_holdout.squared),
+        ("nndr_share", _ratio(to_training), _ratio(to_holdout)),
+    ):
+        lean = np.sign(two - one) / 2
+        nearest = np.where(lean > 0, to_training.key, to_holdout.key + training.size)
+        found.append(_finding(name, coded, (0.5 + float(lean.mean()), _deviation(lean, nearest)),
+                              compared))  # fmt: skip
+    return found[0], found[1]
+
+
+def _ratio(nearest: Nearest) -> FloatArray:
+    """Squared distance to the nearest row by that to the nearest one of another part; 1 for 0/0."""
+    second = np.sort(nearest.parts, axis=1)[:, 1]
+    known = np.isfinite(second) & (second > 0)
+    return np.where(known, nearest.squared / np.where(known, second, 1.0), 1.0)
+
+
+def _finding(name: str, coded: CodedTable, estimate: tuple[float, float], compared: str) -> Finding:
+    share, deviation = estimate
+    low, high = (max(share - TAIL_95 * deviation, 0.0), min(share + TAIL_95 * deviation, 1.0))
     return Finding(
-        name="dcr_share",
+        name=name,
         group="copies",
         value=round(200 * share) / 200,
         low=float(np.floor(200 * low) / 200),
@@ -44,8 +69,7 @@ def distance_share(coded: CodedTable, space: MixedSpace) -> Finding:
         bar=REFUSED_FROM,
         state="refuse" if low > REFUSED_FROM else "info",
         table=coded.table.name,
-        detail=f"{queries.size:,} synthetic rows against {training.size:,} training and "
-        f"{holdout.size:,} held-out rows. An alarm only: no evidence of safety.",
+        detail=f"{compared} An alarm only: no evidence of safety.",
     )
 
 

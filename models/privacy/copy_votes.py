@@ -5,13 +5,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from models.evaluation.coded import CodedTable, IntArray, Side, draw
-from models.evaluation.mixed_space import MixedRows, MixedSpace, Nearest
-from models.evaluation.real_pool import NOBODY, RealPool, Votes
+from models.evaluation.intervals import FloatArray
+from models.evaluation.mixed_space import MixedRows, Nearest
 from models.evaluation.row_codes import exact_codes
+from models.privacy.linkage_space import LinkageSpace
+from models.privacy.real_pool import NOBODY, RealPool, Votes
 
-MOST_QUERIES = 20_000
+MOST_QUERIES = 40_000
 MOST_PRODUCTS = 4e11
 MOST_COORDINATES = 2e7
+# Rows within this part of the usual squared distance are equally near.
+CROWD = 0.05
+LEAST_CROWD = 1e-6
 TAILS = (0.001, 0.005)
 LEVELS_OF_TAILS = (1.5, 3.5)
 
@@ -25,7 +30,7 @@ class CopyTest:
     """
 
     coded: CodedTable
-    space: MixedSpace
+    space: LinkageSpace
     codes: dict[Side, IntArray]
     pool: RealPool
     exact: IntArray
@@ -36,7 +41,7 @@ class CopyTest:
     @classmethod
     def of(cls, coded: CodedTable, level: float) -> "CopyTest":
         """Compares the table's synthetic rows, or a seeded sample of them, with all real rows."""
-        space, codes = MixedSpace.of(coded), exact_codes(coded)
+        space, codes = LinkageSpace.of(coded), exact_codes(coded)
         pool = RealPool.of(coded, codes, space.rows)
         queries = draw(len(codes["synthetic"]), _most_queries(space, pool), coded.random(42))
         nearest = space.nearest(space.rows["synthetic"].take(queries), pool.rows)
@@ -53,14 +58,20 @@ class CopyTest:
     def tail_votes(self) -> list[Votes]:
         """G2: units nearest to the closest 0.1 % and 0.5 % of the synthetic rows.
 
-        Closeness is the distance to the nearest real row divided by the local scale, so that a
-        copy of an isolated row counts as closer than an ordinary row in a crowd. A tail is never
-        shorter than it must be to refuse anything, however few rows there are.
+        Closeness is the squared distance to the nearest real row by that to the next one in another
+        eighth of the rows, so that a copy of an isolated row counts as closer than an ordinary row
+        in a crowd. The short tail takes closeness as it is and sees near-exact copies; the long one
+        counts rows within a part of the usual distance as equally near and sees noisy ones. A tail
+        is never shorter than it must be to refuse anything, however few rows there are.
         """
         units = self.pool.nearest_units(self.nearest)
-        closest = _by_closeness(self.nearest)
-        closest = closest[units[closest] != NOBODY]
-        return [self.pool.count_tail(units, closest[:length]) for length in self._tail_lengths()]
+        votes = []
+        crowds = (LEAST_CROWD, usual_crowd(self.nearest.squared))
+        for length, crowd in zip(self._tail_lengths(), crowds, strict=True):
+            closest = _by_closeness(self.nearest, crowd)
+            closest = closest[units[closest] != NOBODY]
+            votes.append(self.pool.count_tail(units, closest[:length]))
+        return votes
 
     def tail_p_value(self) -> float:
         """G2: the smaller p-value of the two tails, doubled (Bonferroni)."""
@@ -105,15 +116,21 @@ class CopyTest:
         return replace(self, pool=pool, exact=exact, queries=queries, nearest=nearest)
 
 
-def _most_queries(space: MixedSpace, pool: RealPool) -> int:
+def _most_queries(space: LinkageSpace, pool: RealPool) -> int:
     """As many rows as bounded time and memory allow."""
     products = MOST_PRODUCTS / (len(pool.rows) * space.width)
     return int(max(min(MOST_QUERIES, products, MOST_COORDINATES / space.width), 100))
 
 
-def _by_closeness(nearest: Nearest) -> IntArray:
+def _by_closeness(nearest: Nearest, crowd: float) -> IntArray:
     """Query positions from closest to furthest; among equals, the more isolated place first."""
-    scale = np.median(nearest.parts, axis=1)
-    known = np.isfinite(scale) & (scale > 0)
-    closeness = np.where(known, nearest.squared / np.where(known, scale, 1.0), 1.0)
+    second = np.partition(nearest.parts, 1, axis=1)[:, 1]
+    known = np.isfinite(second)
+    scale = np.where(known, second, 0.0) + crowd
+    closeness = np.where(known, (nearest.squared + crowd) / scale, 1.0)
     return np.lexsort((-np.where(known, scale, 0.0), closeness)).astype(np.int64)
+
+
+def usual_crowd(squared: FloatArray) -> float:
+    """The squared distance within which rows count as equally near, by how far apart rows are."""
+    return max(CROWD * float(np.median(squared)), LEAST_CROWD) if squared.size else LEAST_CROWD

@@ -14,10 +14,11 @@ from typing import NamedTuple
 import numpy as np
 
 from models.evaluation.coded import IntArray
-from models.evaluation.copy_votes import CopyTest
 from models.evaluation.intervals import FloatArray
 from models.evaluation.mixed_space import MixedRows
-from models.evaluation.real_pool import NOBODY
+from models.privacy.copy_votes import CopyTest
+from models.privacy.linkage_space import NUMBER_SCALE
+from models.privacy.real_pool import NOBODY
 
 ISOLATION_ROWS = 4_000
 # One lucky planting proves no power.
@@ -27,8 +28,8 @@ PLANTINGS, CAUGHT = 5, 4
 class Leak(NamedTuple):
     """A share of synthetic rows that copy training rows, and the noise on the copies.
 
-    `noise` is the standard deviation of a number's shift in ranks, `flips` the share of categories
-    that are drawn anew.
+    `noise` is the standard deviation of a number's shift in the column's own standard deviations,
+    `flips` the share of categories that are drawn anew.
     """
 
     share: float
@@ -41,16 +42,16 @@ class Leak(NamedTuple):
         if self.noise == 0:
             return f"{100 * self.share:g} % verbatim"
         flipped = f" and {100 * self.flips:g} % of categories redrawn" if self.flips else ""
-        return f"{100 * self.share:g} % moved by {100 * self.noise:g} % of ranks{flipped}"
+        return f"{100 * self.share:g} % moved by {self.noise:g} standard deviations{flipped}"
 
 
 LARGER = (0.02, 0.03, 0.04, 0.05, 0.07, 0.1)
 VERBATIM = tuple(Leak(share) for share in (0.002, 0.005, 0.01, *LARGER))
 NOISY = (
-    Leak(0.01, 0.03, 0.05),
-    Leak(0.01, 0.01),
-    *(Leak(share, 0.003) for share in (0.01, *LARGER)),
-    Leak(0.1, 0.0003),
+    Leak(0.01, 0.1, 0.05),
+    Leak(0.01, 0.03),
+    *(Leak(share, 0.01) for share in (0.01, *LARGER)),
+    Leak(0.1, 0.001),
 )
 
 
@@ -73,8 +74,8 @@ class Controls:
 def run_controls(test: CopyTest) -> Controls:
     """Plants leaks of every kind until one is caught, and tests held-out rows as synthetic ones."""
     random = test.coded.random(44)
-    own = random.permutation(_own_rows(test))
-    lonely = _most_isolated(test, own)
+    own = random.permutation(own_rows(test))
+    lonely = most_isolated(test, own)
     fresh = test.with_held_out_rows()
     return Controls(
         verbatim=_first_caught_verbatim(test, own, random),
@@ -86,7 +87,7 @@ def run_controls(test: CopyTest) -> Controls:
     )
 
 
-def _own_rows(test: CopyTest) -> IntArray:
+def own_rows(test: CopyTest) -> IntArray:
     """Positions in the pool of one row for each training unit that has a row of its own."""
     pool = test.pool
     own = np.flatnonzero(pool.trained[pool.units] & (pool.owners[pool.exact] != NOBODY))
@@ -94,7 +95,7 @@ def _own_rows(test: CopyTest) -> IntArray:
     return own[first].astype(np.int64)
 
 
-def _most_isolated(test: CopyTest, own: IntArray) -> IntArray:
+def most_isolated(test: CopyTest, own: IntArray) -> IntArray:
     """The own rows, or a sample of 4,000, from the most to the least isolated.
 
     Each row lies in one part of the pool itself; the nearest row in any other part is what counts.
@@ -123,7 +124,8 @@ def _first_caught_noisy(test: CopyTest, rows: IntArray, random: np.random.Genera
     """
 
     def is_caught(planted: IntArray, leak: Leak) -> bool:
-        copies, source = _with_noise(test, planted, leak, random), test.pool.rows.take(planted)
+        source = test.pool.rows.take(planted)
+        copies = with_noise(source, test.space.rows["training"], leak, random)
         same = (copies.numbers == source.numbers).all(axis=1)
         same &= (copies.codes == source.codes).all(axis=1)
         repeated = test.pool.exact[planted[same]]
@@ -144,12 +146,12 @@ def _first_caught(
     """
     for leak in leaks:
         count = round(leak.share * size)
-        if 0 < count <= rows.size and _mostly(partial(is_caught, rows[:count], leak)):
+        if 0 < count <= rows.size and mostly(partial(is_caught, rows[:count], leak)):
             return leak
     return None
 
 
-def _mostly(is_caught: Callable[[], bool]) -> bool:
+def mostly(is_caught: Callable[[], bool]) -> bool:
     """Whether at least four of five plantings are caught; stops once that is decided."""
     caught = missed = 0
     while caught < CAUGHT and missed <= PLANTINGS - CAUGHT:
@@ -160,15 +162,14 @@ def _mostly(is_caught: Callable[[], bool]) -> bool:
     return caught == CAUGHT
 
 
-def _with_noise(
-    test: CopyTest, rows: IntArray, leak: Leak, random: np.random.Generator
+def with_noise(
+    source: MixedRows, training: MixedRows, leak: Leak, random: np.random.Generator
 ) -> MixedRows:
     """Copies whose numbers moved to training values nearby, and some of whose categories changed.
 
-    A number moves by ranks to a value that occurs, as a generator's would: a value that most rows
-    share mostly stays.
+    A number moves to a value that occurs, as a generator's would: one that most rows share mostly
+    stays.
     """
-    source, training = test.pool.rows.take(rows), test.space.rows["training"]
     numbers = np.empty_like(source.numbers)
     for at in range(numbers.shape[1]):
         numbers[:, at] = _shifted(source.numbers[:, at], training.numbers[:, at], leak, random)
@@ -182,9 +183,9 @@ def _with_noise(
 def _shifted(
     values: FloatArray, training: FloatArray, leak: Leak, random: np.random.Generator
 ) -> FloatArray:
-    ordered = np.sort(training)
-    first = np.searchsorted(ordered, values, side="left")
-    count = np.searchsorted(ordered, values, side="right") - first
-    place = first + random.random(values.size) * count
-    moved = place + random.normal(0.0, leak.noise * ordered.size, values.size)
-    return ordered[np.clip(moved, 0, ordered.size - 1).astype(np.int64)]
+    distinct = np.unique(training)
+    moved = values + random.normal(0.0, leak.noise * NUMBER_SCALE, values.size)
+    above = np.searchsorted(distinct, moved).clip(max=distinct.size - 1)
+    below = (above - 1).clip(min=0)
+    nearer = np.abs(distinct[above] - moved) < np.abs(distinct[below] - moved)
+    return distinct[np.where(nearer, above, below)]

@@ -1,0 +1,175 @@
+"""A synthetic table that anybody made, judged by the privacy gate against a contract's rows."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from data_contracts.contract import Column, Contract, Table
+from data_contracts.dataset import Dataset
+from data_contracts.errors import ContractError, UnderstudyError
+from data_contracts.record import Record
+from data_contracts.report import Finding, judge
+from data_contracts.schema import arrow_schema, column_type, to_frame
+from tasks.evaluate import MAX_EVALUATED_ROWS, read_sides
+from tasks.gate_runs import GateRuns, gate_state, run_gate
+from tasks.prove import Ingest
+from tasks.storage import Store, store_errors
+
+_BLOCK = 1 << 20
+
+
+class GateOutcome(Record):
+    """What the gate said of a candidate; `tests` gives each finding's state by its name."""
+
+    state: str
+    contract: str
+    candidate: str
+    rows: dict[str, int]
+    tests: dict[str, str]
+    reasons: tuple[str, ...] = ()
+    record: str
+
+
+class GateClosedError(UnderstudyError):
+    """The gate refused a candidate (exit code 3) or could not decide (4)."""
+
+    def __init__(self, outcome: GateOutcome) -> None:
+        super().__init__(
+            f"{outcome.candidate}: {outcome.state}: {'; '.join(outcome.reasons)}. "
+            f"Exact figures, to be kept inside: {outcome.record}"
+        )
+        self.outcome = outcome
+        self.exit_code = 3 if outcome.state == "refused" else 4
+
+
+def judge_candidate(
+    contract: Contract, ingest: Ingest, store: str, candidate: Path, model: str | None = None
+) -> GateOutcome:
+    """Runs the gate on a candidate's rows, and keeps exact figures in the store.
+
+    With `model`, candidates that are judged under one name are one model's: each further one is a
+    retry and pays for it. Without, each file stands for a model of its own. Raises ContractError
+    for a file that does not have the contract's columns, or not in types that can be restored.
+    """
+    opened = Store(store)
+    tables = read_candidate(contract, candidate)
+    content = _content(contract, candidate)
+    folder = f"{contract.id}/gates/{ingest.ingest}/{model or content[:16]}"
+    runs = GateRuns(opened, folder)
+    frames = {name: to_frame(_thinned(rows)) for name, rows in tables.items()}
+    training, holdout, rows = read_sides(opened, contract, ingest)
+    findings = run_gate(runs, content, (training, Dataset(contract, frames), holdout))
+    outcome = GateOutcome(
+        state=gate_state(findings),
+        contract=contract.id,
+        candidate=str(candidate),
+        rows={
+            "synthetic": sum(each.num_rows for each in tables.values()),
+            "training": sum(each["training"] for each in rows.values()),
+            "holdout": sum(each["holdout"] for each in rows.values()),
+        },
+        tests={_label(contract, finding): finding.state for finding in findings},
+        reasons=judge(findings)[1],
+        record=opened.display(folder),
+    )
+    if outcome.state != "pass":
+        raise GateClosedError(outcome)
+    return outcome
+
+
+def read_candidate(contract: Contract, candidate: Path) -> dict[str, pa.Table]:
+    """The candidate's rows by table, in exactly the contract's columns and types.
+
+    One Parquet file (or a folder of them) for a contract of one table; for more tables a folder
+    that holds `<table>.parquet` or `<table>/` for each. Other columns are left out.
+    """
+    return {
+        table.name: _restored(table, _read(path), path)
+        for table, path in _places(contract, candidate)
+    }
+
+
+def _places(contract: Contract, candidate: Path) -> list[tuple[Table, Path]]:
+    if len(contract.tables) == 1:
+        return [(contract.tables[0], candidate)]
+    places = []
+    for table in contract.tables:
+        file, folder = candidate / f"{table.name}.parquet", candidate / table.name
+        places.append((table, file if file.is_file() else folder))
+    return places
+
+
+def _read(path: Path) -> pa.Table:
+    if not path.exists():
+        raise ContractError(f"{path}: there is no such file. Name the Parquet file to judge.")
+    try:
+        with store_errors(str(path)):
+            return pq.read_table(path)
+    except pa.ArrowInvalid as error:
+        raise ContractError(
+            f"{path}: not a Parquet file that can be read. Write the candidate as Parquet."
+        ) from error
+
+
+def _restored(table: Table, rows: pa.Table, path: Path) -> pa.Table:
+    missing = [name for name in table.column_names if name not in rows.column_names]
+    if missing:
+        raise ContractError(
+            f"{path}: no column {', '.join(map(repr, missing))}, which contract table "
+            f"{table.name!r} has. It has {', '.join(map(repr, rows.column_names))}."
+        )
+    arrays = [_typed(column, rows[column.name], path) for column in table.columns]
+    schema = pa.schema([field.with_nullable(True) for field in arrow_schema(table)])
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _typed(column: Column, values: pa.ChunkedArray, path: Path) -> pa.ChunkedArray:
+    """The values in the column's type; ContractError, without any value, where one doesn't fit."""
+    target = column_type(column)
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    try:
+        if pa.types.is_dictionary(target):
+            array: Any = values.cast(target.value_type).combine_chunks().dictionary_encode()
+            return pa.chunked_array([array.cast(pa.dictionary(pa.int32(), target.value_type))
+                                     .cast(target)])  # fmt: skip
+        if pa.types.is_timestamp(target) and target.tz and not getattr(values.type, "tz", None):
+            naive = values.cast(pa.timestamp(target.unit))
+            values = pc.assume_timezone(naive, target.tz, ambiguous="earliest",
+                                        nonexistent="latest")  # fmt: skip
+        if pa.types.is_decimal(target) and pa.types.is_floating(values.type):
+            values = pc.round(values, target.scale)
+        return values.cast(target)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise ContractError(
+            f"{path}: column {column.name!r} holds {values.type}, of which some values are no "
+            f"{target}, as the contract has it. Write it as {target}."
+        ) from error
+
+
+def _thinned(rows: pa.Table) -> pa.Table:
+    step = max(1, -(-rows.num_rows // MAX_EVALUATED_ROWS))
+    return rows.take(pa.array(range(0, rows.num_rows, step))) if step > 1 else rows
+
+
+def _content(contract: Contract, candidate: Path) -> str:
+    """A hash of the candidate's bytes, whatever its files are called."""
+    found = hashlib.sha256()
+    for _, path in _places(contract, candidate):
+        files = [path] if path.is_file() else sorted(path.rglob("*.parquet"))
+        for file in files:
+            with file.open("rb") as stream:
+                while block := stream.read(_BLOCK):
+                    found.update(block)
+    return found.hexdigest()
+
+
+def _label(contract: Contract, finding: Finding) -> str:
+    parts = [finding.name, finding.column]
+    if len(contract.tables) > 1:
+        parts.insert(0, finding.table)
+    return ".".join(part for part in parts if part)

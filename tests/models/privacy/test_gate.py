@@ -1,0 +1,162 @@
+"""The whole gate: leaks are refused, fresh rows pass, doubt is told, figures stay inside."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from data_contracts.contract import Bars, Contract
+from data_contracts.report import judge
+from models.privacy.gate import TRIALS, Attempt, Gated, evaluate_privacy
+from tests.models.evaluation.tables import contract_for, dataset, draw_people, named, splice
+from tests.models.evaluation.test_release import every_type
+
+TRAINING, FRESH, HOLDOUT = (draw_people(1_000, seed) for seed in (1, 2, 3))
+ROLES = {"income": "sensitive", "bought": "target"}
+
+
+def gate(
+    synthetic: pa.Table,
+    *,
+    sides: tuple[pa.Table, pa.Table] = (TRAINING, HOLDOUT),
+    contract: Contract | None = None,
+    runs: int = 1,
+) -> Gated:
+    contract = contract or contract_for(sides[0], ROLES)
+    training, made, holdout = (dataset(contract, rows) for rows in (sides[0], synthetic, sides[1]))
+    return evaluate_privacy(training, made, holdout, Attempt(1, runs))
+
+
+def states(gated: Gated) -> dict[str, str]:
+    return {finding.name: finding.state for finding in gated.findings}
+
+
+HONEST = gate(FRESH)
+
+
+def test_fresh_rows_pass_every_test() -> None:
+    assert judge(HONEST.findings) == ("published", ())
+    passed = {name for name, state in states(HONEST).items() if state == "pass"}
+    assert {*TRIALS, "hygiene", "fresh_rows", "attribute_inference"} <= passed
+
+
+@pytest.mark.parametrize("share", [0.1, 1.0])
+def test_copies_of_training_rows_are_refused(share: float) -> None:
+    leaking = gate(splice(FRESH, TRAINING.slice(0, round(share * TRAINING.num_rows))))
+    assert judge(leaking.findings)[0] == "refused"
+    assert states(leaking)["exact_copies"] == "refuse"
+    assert states(leaking)["membership_inference"] == "refuse"
+
+
+def test_a_copy_of_everything_is_caught_by_every_attack() -> None:
+    found = states(gate(TRAINING))
+    assert {found[name] for name in TRIALS} == {"refuse"}
+
+
+def test_the_same_seed_gives_the_same_findings() -> None:
+    assert gate(FRESH) == HONEST
+
+
+def test_a_retry_pays_with_its_alpha_and_its_intervals() -> None:
+    """What was passed once is harder to pass again: drawing until it passes must not work."""
+    again = gate(FRESH, runs=4)
+    assert again.figures["alpha"] == pytest.approx(HONEST.figures["alpha"] / 4)
+    first, retried = (each.figures["tables"]["rows"]["tests"] for each in (HONEST, again))
+    for one, two in zip(first, retried, strict=True):
+        if "upper" in one:
+            assert two["upper"] > one["upper"]
+        if "interval" in one:
+            assert two["interval"][1] > one["interval"][1]
+
+
+def test_too_few_held_out_units_are_undecided_and_told_how_many_would_do() -> None:
+    found = gate(FRESH, sides=(TRAINING, HOLDOUT.slice(0, 12)))
+    assert judge(found.findings)[0] == "inconclusive"
+    undecided = [finding for finding in found.findings if finding.state == "inconclusive"]
+    assert {"linkability", "membership_inference"} <= {finding.name for finding in undecided}
+    for finding in undecided:
+        if finding.name.startswith("smallest"):
+            continue
+        assert "Too few" in finding.detail or "would resolve" in finding.detail
+
+
+@pytest.mark.parametrize("empty", ["synthetic", "holdout"])
+def test_a_side_without_rows_is_undecided(empty: str) -> None:
+    synthetic = FRESH.slice(0, 0) if empty == "synthetic" else FRESH
+    holdout = HOLDOUT.slice(0, 0) if empty == "holdout" else HOLDOUT
+    found = gate(synthetic, sides=(TRAINING, holdout))
+    assert judge(found.findings)[0] == "inconclusive"
+    assert {states(found)[name] for name in TRIALS} == {"inconclusive"}
+
+
+def test_training_and_holdout_that_share_units_are_a_broken_gate() -> None:
+    found = gate(FRESH, sides=(TRAINING, splice(HOLDOUT, TRAINING.slice(0, 500))))
+    fresh = named(found.findings, "fresh_rows")
+    assert fresh.state == "refuse" and "broken" in fresh.detail
+
+
+def test_planted_leaks_are_told_where_the_table_is_too_small_for_them() -> None:
+    planted = named(HONEST.findings, "planted_leaks")
+    assert planted.state == "info" and planted.bar == 4
+    assert "0.2 % verbatim" in planted.detail and "it takes about" in planted.detail
+
+
+@pytest.mark.parametrize("rows", [1, 5, 60, 200])
+def test_no_type_of_column_and_no_size_of_table_fails(rows: int) -> None:
+    sides = [every_type(rows, seed) for seed in (1, 2, 3)]
+    contract = contract_for(sides[0], {"key": "identifier", "flag": "sensitive"})
+    found = gate(sides[1], sides=(sides[0], sides[2]), contract=contract)
+    json.dumps(found.figures, allow_nan=False)
+    for finding in found.findings:
+        json.dumps(finding.model_dump(mode="json"), allow_nan=False)
+        if finding.value is not None and finding.low is not None and finding.high is not None:
+            assert finding.low <= finding.value <= finding.high
+    if rows < 50:
+        assert judge(found.findings)[0] == "inconclusive"
+
+
+def test_a_person_counts_once_however_many_rows_are_theirs() -> None:
+    """Twenty rows of each of 60 people: sixty units, of which no attack can tell much."""
+
+    def rows(people: int, seed: int) -> pa.Table:
+        person = draw_people(people, seed)
+        many = person.take(pa.array(np.repeat(np.arange(people), 20)))
+        names = [f"{seed}-{number}" for number in np.repeat(np.arange(people), 20)]
+        return many.append_column("person", pa.array(names))
+
+    training, fresh, holdout = rows(60, 11), rows(60, 12), rows(60, 13)
+    contract = contract_for(training, {"person": "identifier"}, unit="person")
+    found = gate(fresh, sides=(training, holdout), contract=contract)
+    tests = found.figures["tables"]["rows"]["tests"]
+    units = {test["name"]: test.get("units") for test in tests}
+    assert units["linkability"] == [60, 60]
+    assert "60 members and 60 non-members" in named(found.findings, "membership_inference").detail
+
+
+def test_what_is_published_are_bands_and_what_is_exact_stays_inside() -> None:
+    exact = {test["name"]: test for test in HONEST.figures["tables"]["rows"]["tests"]}
+    told = named(HONEST.findings, "linkability")
+    assert told.value == pytest.approx(round(exact["linkability"]["risk"], 2))
+    assert told.value != exact["linkability"]["risk"]
+    text = json.dumps([finding.model_dump(mode="json") for finding in HONEST.findings])
+    assert str(exact["linkability"]["p_value"]) not in text
+
+
+def test_all_tables_share_one_alpha() -> None:
+    """Two tables have twice the tests, so that each one alone has half the level."""
+    one = contract_for(TRAINING)
+    tables = (one.tables[0], one.tables[0].model_copy(update={"name": "others"}))
+    both = one.model_copy(update={"tables": tables})
+
+    def level(contract: Contract) -> float:
+        sides = [
+            replace(dataset(contract, rows), tables={
+                table.name: dataset(contract, rows).tables["rows"] for table in contract.tables
+            }) for rows in (TRAINING.slice(0, 60), FRESH.slice(0, 60), HOLDOUT.slice(0, 60))
+        ]  # fmt: skip
+        return float(evaluate_privacy(*sides, Attempt(1)).figures["level"])
+
+    assert level(both) == pytest.approx(level(one) / 2)
+    assert level(one) == pytest.approx(Bars().alpha / len(TRIALS))

@@ -1,0 +1,107 @@
+"""Values of few: what a release may not show, and what is public or chance."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from data_contracts.contract import Contract
+from data_contracts.report import Finding
+from data_contracts.schema import to_frame
+from models.evaluation.coded import Side, code_table
+from models.generators.independent import IndependentGenerator
+from models.privacy.hygiene import evaluate_hygiene
+from tests.models.evaluation.tables import contract_for, dataset, with_column
+
+ROWS = 400
+
+
+def people(seed: int) -> pa.Table:
+    random = np.random.default_rng(seed)
+    return pa.table({
+        "mail": [f"p{seed}-{row}@home.example" for row in range(ROWS)],
+        "key": np.random.default_rng(seed).permutation(10**6)[:ROWS],
+        "town": random.choice(["north", "south"], ROWS).tolist(),
+        "income": np.round(random.lognormal(8, 1, ROWS), 2),
+    })  # fmt: skip
+
+
+TRAINING, FRESH, HOLDOUT = (people(seed) for seed in (1, 2, 3))
+
+
+def contract(changes: dict[str, dict[str, Any]] | None = None) -> Contract:
+    made = contract_for(TRAINING, {"mail": "identifier", "key": "identifier"})
+    kinds = {"mail": {"identifier_kind": "email"}, "key": {"identifier_kind": "key"}}
+    columns = tuple(
+        column.model_copy(update=kinds.get(column.name, {}) | (changes or {}).get(column.name, {}))
+        for column in made.tables[0].columns
+    )  # fmt: skip
+    table = made.tables[0].model_copy(update={"columns": columns})
+    return made.model_copy(update={"tables": (table,)})
+
+
+def judge(
+    synthetic: pa.Table, training: pa.Table = TRAINING, promises: Contract | None = None
+) -> Finding:
+    promises = promises or contract()
+    frames: dict[Side, Any] = {
+        "training": to_frame(training), "synthetic": to_frame(synthetic),
+        "holdout": to_frame(HOLDOUT),
+    }  # fmt: skip
+    table = promises.tables[0]
+    return evaluate_hygiene(code_table(table, promises.bars, frames, 1), frames)
+
+
+def with_first(rows: pa.Table, name: str, values: list[Any]) -> pa.Table:
+    return with_column(rows, name, [*values, *rows[name].to_pylist()[len(values) :]])
+
+
+def test_fresh_rows_show_nothing_of_few() -> None:
+    assert (judge(FRESH).state, judge(FRESH).value) == ("pass", 0.0)
+
+
+def test_one_mail_address_used_again_is_one_too_many() -> None:
+    found = judge(with_first(FRESH, "mail", [TRAINING["mail"][5].as_py()]))
+    assert found.state == "refuse" and "mail" in found.detail
+    assert TRAINING["mail"][5].as_py() not in found.detail
+
+
+def test_keys_that_meet_by_chance_are_none_and_copied_ones_are() -> None:
+    """Keys that count from 1 meet real ones on both sides alike."""
+    counting = with_column(FRESH, "key", list(range(ROWS)))
+    assert judge(counting).state == "pass"
+    copied = judge(with_column(FRESH, "key", TRAINING["key"].to_pylist()))
+    assert copied.state == "refuse" and "key" in copied.detail
+
+
+@pytest.mark.parametrize(("holders", "state"), [(1, "refuse"), (4, "refuse"), (8, "pass")])
+def test_a_category_of_fewer_than_five_units_is_refused(holders: int, state: str) -> None:
+    training = with_first(TRAINING, "town", ["hamlet"] * holders)
+    synthetic = with_first(FRESH, "town", ["hamlet"])
+    assert judge(synthetic, training).state == state
+    public = contract({"town": {"categories": ("north", "south", "hamlet")}})
+    assert judge(synthetic, training, public).state == "pass"
+
+
+def test_the_largest_income_of_all_is_refused_unless_that_end_is_declared() -> None:
+    largest = max(TRAINING["income"].to_pylist())
+    synthetic = with_first(FRESH, "income", [largest])
+    assert judge(synthetic).state == "refuse" and "income" in judge(synthetic).detail
+    assert str(largest) not in judge(synthetic).detail
+    assert judge(synthetic, promises=contract({"income": {"maximum": 10**7}})).state == "pass"
+    assert judge(synthetic, promises=contract({"income": {"minimum": 0}})).state == "refuse"
+
+
+def test_a_generator_of_ours_protects_what_the_gate_looks_for() -> None:
+    """The codecs protect values of fewer than 8 units, the gate asks for 5 to 7: they agree."""
+    training = with_first(TRAINING, "town", ["hamlet"] * 3)
+    promises = contract()
+    generator = IndependentGenerator().fit(dataset(promises, training), seed=1)
+    made = generator.sample(2_000, seed=2).frame
+    frames: dict[Side, Any] = {
+        "training": to_frame(training), "synthetic": made, "holdout": to_frame(HOLDOUT)
+    }  # fmt: skip
+    for seed in range(3):
+        coded = code_table(promises.tables[0], promises.bars, frames, seed)
+        assert evaluate_hygiene(coded, frames).state == "pass"
