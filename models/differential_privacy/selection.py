@@ -36,6 +36,8 @@ MOST_CELLS = 400_000
 """Cells of the junction tree: what memory and time allow."""
 MOST_ROUNDS = 4
 """For each variable, after which what is left of the budget stays unspent."""
+MOST_CANDIDATES = 1_500
+"""Looked at in a round; of more, a random part."""
 FEWEST_DRAWN, MOST_DRAWN = 2**13, 2**17
 """Rows drawn from the model to compare it with the table: four times its own, within these."""
 EARLY_STEPS, ROUND_STEPS = 150, 25
@@ -155,8 +157,18 @@ class Learner:
                 for pair in combinations(variables, 2)
                 if self.target not in pair
             }
-        known = [set(one.group) for one in self.measured]
-        return sorted(g for g in groups if not any(set(g) <= other for other in known))
+        within = {
+            part
+            for one in self.measured
+            for size in range(2, len(one.group) + 1)
+            for part in combinations(one.group, size)
+        }
+        left = sorted(groups - within)
+        if len(left) <= MOST_CANDIDATES:
+            return left
+        # A lot that looks at nothing: each round of a wide table looks at others.
+        lots = unrepeatable_generator().choice(len(left), MOST_CANDIDATES, replace=False)
+        return [left[lot] for lot in lots]
 
     def _score(self, group: Group, drawn: IntArray, total: float, deviation: float) -> float:
         """How far the model is off, less what noise and drawing would be off anyway, in rows."""

@@ -16,6 +16,7 @@ from models.encoding.table import TableCodec
 from models.generators.found_rules import NOTHING, FoundRules
 from models.generators.guide import Guide
 from models.generators.kept_rules import EarlierKeys, Kept, keep_rules
+from models.registry import REGISTRY
 
 MOST_CODES = 2**24
 """Codes held at once while sampling; 128 MiB of int64."""
@@ -58,6 +59,11 @@ def only_table(data: Dataset, name: str) -> tuple[Table, pd.DataFrame]:
         raise ModelError(
             f"table {table.name!r}: {name} learns kind 'table' only, not {table.kind!r}. Choose "
             "another generator."
+        )
+    if data.contract.privacy is not None and "dp" not in REGISTRY[name].supports:
+        raise ModelError(
+            f"{name}: keeps no budget, which contract {data.contract.id!r} asks for (privacy). "
+            "Choose dp_marginals."
         )
     if data.frame.empty:
         raise ModelError(f"table {table.name!r}: 0 rows. A generator needs at least one.")

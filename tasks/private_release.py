@@ -1,0 +1,110 @@
+"""What may leave the store under differential privacy: the ledger, the verdict, nothing unpaid.
+
+Every figure about real rows that is shown beside an epsilon is one more look at them. So the full
+report of a release stays with the model, for those who may see the rows, and what is published
+says what was spent on what.
+"""
+
+import hashlib
+import hmac
+import secrets
+from typing import Any
+
+from data_contracts.contract import Contract
+from data_contracts.errors import ModelError
+from data_contracts.report import Finding, Report, judge
+from tasks.storage import Store
+
+WITHHELD = "withheld"
+"""In the place of names that are made from private bytes: equal names would tell equal rows."""
+_TOLD = ("contract", "contract_version", "contract_name", "created", "generator", "seed",
+         "generator_options", "model", "model_reused", "versions", "release")  # fmt: skip
+
+
+def check_budget(contract: Contract) -> None:
+    """Refuses a generator that can't keep the contract's `privacy`, and one that needs it."""
+    from models.registry import REGISTRY
+
+    name = contract.generator.name
+    keeping = sorted(key for key, entry in REGISTRY.items() if "dp" in entry.supports)
+    keeps = name in keeping
+    if contract.privacy is not None and not keeps:
+        raise ModelError(
+            f"customProperties.understudy.privacy: generator {name!r} learns from rows without a "
+            f"budget. Choose generator: {{name: {keeping[0]}}}, or remove privacy."
+        )
+    if contract.privacy is None and keeps:
+        raise ModelError(
+            f"customProperties.understudy.generator: {name!r} needs to know what may be spent. "
+            "Write privacy: {epsilon: 1.0, delta: 1.0e-6}, delta below 1 / units."
+        )
+
+
+def private_name(store: Store, contract: Contract, name: str) -> str:
+    """A name in the place of one that was made from private rows; `name` itself without `privacy`.
+
+    Whoever knows all rows but one could try the last one's values against a plain hash. The key
+    stays in the store, beside the rows.
+    """
+    if contract.privacy is None:
+        return name
+    path = f"{contract.id}/private_names.json"
+    if not store.exists(path):
+        store.write_json(path, {"key": secrets.token_hex(32)})
+    key = bytes.fromhex(store.read_json(path)["key"])
+    return hmac.new(key, name.encode(), hashlib.sha256).hexdigest()[:20]
+
+
+def told_rows(contract: Contract, generator: Any, rows: int) -> int:
+    """How many training rows a model tells: a noisy number, unless the contract calls it public."""
+    if contract.privacy is None or contract.privacy.rows_are_public:
+        return rows
+    return int(generator.rows_)
+
+
+def published_report(store: Store, contract: Contract, report: Report, model: str) -> Report:
+    """The report that may be published: `report` itself without `privacy` in the contract.
+
+    Else the whole one is kept with the model, whose folder is `model`. Findings about real rows
+    become a verdict without figures; the ledger and what its accountants say are added.
+    """
+    if contract.privacy is None:
+        return report
+    from models.evaluation.budget import budget_findings
+
+    kept = f"{model}/internal/report-{report.provenance['created'].replace(':', '')}.json"
+    store.write_json(kept, report.model_dump(mode="json"))
+    statements = read_statements(store, model)
+    checked = tuple(
+        finding for table, one in statements.items() for finding in budget_findings(one, table)
+    )
+    verdict, reasons = judge((*report.findings, *checked))
+    silent = tuple(_silent(finding) for finding in report.findings)
+    if verdict != "published":
+        reasons = judge((*silent, *checked))[1]
+    told = {key: value for key, value in report.provenance.items() if key in _TOLD}
+    rows = report.provenance.get("rows", {})
+    told["rows"] = {
+        table: {"synthetic": counted["synthetic"]}
+        for table, counted in rows.items()
+        if "synthetic" in counted
+    }
+    told |= {"ingest": WITHHELD, "privacy": statements}
+    return Report(verdict=verdict, reasons=reasons, findings=checked, provenance=told)
+
+
+def read_statements(store: Store, model: str) -> dict[str, dict[str, Any]]:
+    """What each table of a stored model cost, as its folder says."""
+    found = {}
+    for folder in store.list_folders(model):
+        path = f"{model}/{folder}/model.json"
+        if store.exists(path):
+            statement = store.read_json(path)["settings"].get("statement")
+            if statement is not None:
+                found[folder] = statement
+    return found
+
+
+def _silent(finding: Finding) -> Finding:
+    """A finding with its state and nothing that was seen in the rows."""
+    return Finding(name=finding.name, group=finding.group, value=None, state=finding.state)

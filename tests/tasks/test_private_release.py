@@ -1,0 +1,134 @@
+"""Beside an epsilon goes nothing that was not paid for."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from data_contracts.choice import ModelChoice
+from data_contracts.contract import Contract, Privacy
+from data_contracts.errors import ModelError
+from data_contracts.report import Finding, Report
+from models.differential_privacy.ledger import Ledger
+from tasks.fit import check_generator
+from tasks.private_release import private_name, published_report, told_rows
+from tasks.storage import Store
+from tests.checks.members import CONTRACT, contract_for
+
+PRIVATE = contract_for("dp_marginals").model_copy(
+    update={
+        "generator": ModelChoice(name="dp_marginals"),
+        "privacy": Privacy(epsilon=1, delta=1e-6),
+    }
+)
+SECRET = 0.123456789
+MODEL = "members/models/abc"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    store = Store(str(tmp_path / "store"))
+    ledger = Ledger(1.0, 1e-6)
+    for part in (3, 3):
+        ledger.buy_counts("counts", ledger.total / part)
+    statement = ledger.state("row").model_dump(mode="json")
+    settings = {"settings": {"statement": statement}}
+    store.write_json(f"{MODEL}/members/model.json", settings)
+    return store
+
+
+def full_report(state: str = "pass") -> Report:
+    figure = Finding(
+        name="detection_auc", group="fidelity", value=SECRET, low=SECRET, high=SECRET, bar=0.75,
+        state=state, table="members", column="weight", detail=f"seen {SECRET}",
+    )  # fmt: skip
+    verdict = "published" if state == "pass" else "refused"
+    return Report(
+        verdict=verdict,
+        reasons=() if state == "pass" else (f"detection_auc = {SECRET}",),
+        findings=(figure,),
+        proof={"tables": [{"rows_proven": 300}]},
+        pictures={"tables": [{"name": "members", "counts": [SECRET]}]},
+        provenance={
+            "contract": "members", "created": "2026-01-01T00:00:00Z", "ingest": "f00d",
+            "rows": {"members": {"training": 240, "holdout": 60, "synthetic": 250}},
+            "seconds": {"fit": 2.0}, "generator": "dp_marginals", "seed": 1,
+        },
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("state", ["pass", "refuse"])
+def test_what_is_published_holds_no_figure_of_real_rows(store: Store, state: Any) -> None:
+    report = published_report(store, PRIVATE, full_report(state), MODEL)
+    text = json.dumps(report.model_dump(mode="json"))
+    assert str(SECRET) not in text
+    assert "f00d" not in text
+    for number in ("300", "240", '"holdout"', '"training"', "seconds"):
+        assert number not in text
+    assert report.verdict == ("published" if state == "pass" else "refused")
+    assert [finding.name for finding in report.findings] == ["dp_epsilon", "dp_accountants"]
+    assert report.provenance["rows"] == {"members": {"synthetic": 250}}
+    spent = report.provenance["privacy"]["members"]
+    assert [purchase["what"] for purchase in spent["spendings"]] == ["counts", "counts"]
+
+
+def test_the_whole_report_stays_with_the_model(store: Store, tmp_path: Path) -> None:
+    published_report(store, PRIVATE, full_report(), MODEL)
+    (kept,) = (tmp_path / "store" / MODEL / "internal").iterdir()
+    assert Report.model_validate_json(kept.read_text()) == full_report()
+
+
+def test_without_privacy_a_report_is_published_as_it_is(store: Store) -> None:
+    assert published_report(store, CONTRACT, full_report(), MODEL) == full_report()
+
+
+def test_a_refusal_is_told_without_its_figure(store: Store) -> None:
+    report = published_report(store, PRIVATE, full_report("refuse"), MODEL)
+    assert any("detection_auc" in reason for reason in report.reasons)
+
+
+def test_a_ledger_that_lies_is_refused(store: Store) -> None:
+    path = f"{MODEL}/members/model.json"
+    stored = store.read_json(path)
+    for purchase in stored["settings"]["statement"]["spendings"]:
+        purchase["variance"] //= 4
+    store.write_json(path, stored)
+    report = published_report(store, PRIVATE, full_report(), MODEL)
+    assert report.verdict == "refused"
+    assert {f.name: f.state for f in report.findings} == {
+        "dp_epsilon": "refuse", "dp_accountants": "refuse",
+    }  # fmt: skip
+
+
+def test_names_of_private_bytes_can_only_be_made_with_the_key(store: Store, tmp_path: Path) -> None:
+    name = private_name(store, PRIVATE, "0123")
+    assert name != "0123"
+    assert private_name(store, PRIVATE, "0123") == name
+    assert private_name(Store(str(tmp_path / "other")), PRIVATE, "0123") != name
+    assert private_name(store, CONTRACT, "0123") == "0123"
+
+
+def test_rows_are_told_by_their_noisy_number_unless_they_are_public() -> None:
+    class Made:
+        rows_ = 297
+
+    open_rows = PRIVATE.model_copy(
+        update={"privacy": Privacy(epsilon=1, delta=1e-6, rows_are_public=True)}
+    )
+    assert told_rows(PRIVATE, Made(), 300) == 297
+    assert told_rows(open_rows, Made(), 300) == 300
+    assert told_rows(CONTRACT, Made(), 300) == 300
+
+
+@pytest.mark.parametrize("name", ["any_order", "bootstrap"])
+def test_who_keeps_no_budget_is_refused(name: str) -> None:
+    wrong: Contract = PRIVATE.model_copy(update={"generator": ModelChoice(name=name)})
+    with pytest.raises(ModelError, match="dp_marginals"):
+        check_generator(wrong)
+
+
+def test_who_needs_a_budget_is_refused_without() -> None:
+    check_generator(PRIVATE)
+    with pytest.raises(ModelError, match="delta below 1 / units"):
+        check_generator(PRIVATE.model_copy(update={"privacy": None}))
