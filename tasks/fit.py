@@ -17,6 +17,7 @@ from data_contracts.schema import to_frame
 from tasks.announce import ProgressReporter
 from tasks.checkpoints import StoredCheckpoints, clear_checkpoints
 from tasks.identity import code_version, content_id, versions
+from tasks.private_release import check_budget, private_name, told_rows
 from tasks.prove import Ingest
 from tasks.run import Run, peak_mib
 from tasks.split import Split
@@ -46,6 +47,7 @@ def check_generator(contract: Contract) -> None:
     from models.registry import REGISTRY, resolve
 
     resolve(contract.generator)
+    check_budget(contract)
     name = contract.generator.name
     entry = REGISTRY[name]
     for table in contract.tables:
@@ -81,7 +83,7 @@ def fit_generator(run: Run, ingest: Ingest) -> FittedModel:
     Equal data, contract and code have an equal model id: then the stored model is re-used.
     """
     store = run.open_store()
-    model = model_id(run.contract, ingest)
+    model = private_name(store, run.contract, model_id(run.contract, ingest))
     final = f"{run.contract.id}/models/{model}"
     if store.is_committed(final):
         return FittedModel(
@@ -117,7 +119,8 @@ def model_id(contract: Contract, ingest: Ingest) -> str:
     """The name of the model that this data, contract and code make."""
     identity = contract.identity()
     parts: dict[str, Any] = {
-        key: identity[key] for key in ("id", "tables", "holdout", "generator", "sampling")
+        key: identity[key]
+        for key in ("id", "tables", "holdout", "generator", "sampling", "privacy")
     }
     parts["sampling"] = {"seed": contract.sampling.seed}
     return content_id({**parts, "ingest": ingest.ingest, "code": code_version()})
@@ -142,7 +145,7 @@ def _fit_table(run: Run, ingest: Ingest, name: str, places: tuple[str, str]) -> 
     with tempfile.TemporaryDirectory() as temporary:
         generator.save(Path(temporary))
         store.upload(Path(temporary), f"{draft}/{name}")
-    return data.rows
+    return told_rows(run.contract, generator, data.rows)
 
 
 def _training_data(contract: Contract, split: Split, *, sharded: bool) -> Dataset:
