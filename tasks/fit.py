@@ -3,7 +3,7 @@
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -11,7 +11,7 @@ from prefect.cache_policies import NO_CACHE
 from data_contracts.contract import Contract
 from data_contracts.dataset import Dataset, LargeDataset
 from data_contracts.errors import ModelError
-from data_contracts.loading import dump_contract, load_contract
+from data_contracts.loading import dump_contract
 from data_contracts.record import Record
 from data_contracts.schema import to_frame
 from tasks.announce import ProgressReporter
@@ -19,12 +19,10 @@ from tasks.checkpoints import StoredCheckpoints, clear_checkpoints
 from tasks.identity import code_version, content_id, versions
 from tasks.private_release import check_budget, private_name, told_rows
 from tasks.prove import Ingest
+from tasks.refresh import open_earlier
 from tasks.run import Run, peak_mib
 from tasks.split import Split
 from tasks.threads import steady_threads
-
-if TYPE_CHECKING:
-    from models.base import Generator
 
 # A frame of more rows than this would not fit into memory: other rows are not learned from.
 MAX_FRAME_ROWS = 1_000_000
@@ -93,10 +91,8 @@ def fit_generator(run: Run, ingest: Ingest) -> FittedModel:
     started = time.monotonic()
     steady_threads()
     draft = f"{run.work}/model"
-    rows = {
-        table.name: _fit_table(run, ingest, table.name, (draft, final))
-        for table in run.contract.tables
-    }
+    splits = [Split(store, run.contract, table, ingest.path) for table in run.contract.tables]
+    rows = {split.table.name: _fit_table(run, split, (draft, final)) for split in splits}
     store.write_bytes(f"{draft}/contract.odcs.yaml", dump_contract(run.contract).encode())
     manifest = {
         "model": model,
@@ -105,6 +101,7 @@ def fit_generator(run: Run, ingest: Ingest) -> FittedModel:
         "seed": run.contract.sampling.seed,
         "ingest": ingest.ingest,
         "rows": rows,
+        "holdout": {split.table.name: split.mark.model_dump() for split in splits},
         "seconds": round(time.monotonic() - started, 3),
         "peak_mib": peak_mib(),
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -126,18 +123,18 @@ def model_id(contract: Contract, ingest: Ingest) -> str:
     return content_id({**parts, "ingest": ingest.ingest, "code": code_version()})
 
 
-def _fit_table(run: Run, ingest: Ingest, name: str, places: tuple[str, str]) -> int:
+def _fit_table(run: Run, split: Split, places: tuple[str, str]) -> int:
     from models.registry import REGISTRY, resolve
 
     store, (draft, final), choice = run.open_store(), places, run.contract.generator
+    name = split.table.name
     supports = REGISTRY[choice.name].supports
-    split = Split(store, run.contract, run.contract.table(name), ingest.path)
     data = _training_data(run.contract, split, sharded="shards" in supports)
     extras: dict[str, Any] = {}
     if "resume" in supports:
         extras["checkpoints"] = StoredCheckpoints(store, final, name)
-    if "refresh" in supports and choice.options.get("refresh") is not None:
-        extras["earlier"] = _earlier_generator(run, str(choice.options["refresh"]), name)
+    if "refresh" in supports:
+        extras["earlier"] = open_earlier(store, run.contract, name, split.mark)
     with ProgressReporter(f"fit {name}") as progress:
         generator = resolve(choice).fit(
             data, seed=run.contract.sampling.seed, progress=progress, **extras
@@ -157,21 +154,3 @@ def _training_data(contract: Contract, split: Split, *, sharded: bool) -> Datase
     return LargeDataset(
         contract, tables, total_rows=total, read=lambda: map(to_frame, split.training_parts())
     )
-
-
-def _earlier_generator(run: Run, model: str, table: str) -> "Generator":
-    """The table's generator in an earlier model of the contract; ModelError if there is none."""
-    from models.registry import load_generator
-
-    store, folder = run.open_store(), f"{run.contract.id}/models"
-    if not store.is_committed(f"{folder}/{model}"):
-        known = ", ".join(store.list_folders(folder)) or "none"
-        raise ModelError(
-            f"generator.options.refresh: store {store.root} has no model {model!r} of contract "
-            f"{run.contract.id!r}. It has {known}."
-        )
-    with store.local_copy(f"{folder}/{model}") as local:
-        earlier = load_contract(local / "contract.odcs.yaml")
-        if table not in {one.name for one in earlier.tables}:
-            raise ModelError(f"generator.options.refresh: model {model} has no table {table!r}.")
-        return load_generator(earlier, local / table)

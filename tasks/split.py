@@ -9,9 +9,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from data_contracts.contract import Contract, Table
-from data_contracts.errors import ProofError
+from data_contracts.errors import ModelError, ProofError
 from data_contracts.schema import arrow_schema
+from tasks.identity import content_id
 from tasks.part_files import restored
+from tasks.refresh import HoldoutMark, earlier_mark
 from tasks.storage import Store
 
 _MINIMUM_UNITS = 10
@@ -25,7 +27,8 @@ class Split:
     With a holdout table of its own, that table is the holdout and all proven rows are training
     rows. Otherwise the units with the smallest seeded hash, as many as the declared share, are the
     holdout: the same units on every run, with no list of them kept anywhere. All rows of a unit
-    fall on the same side.
+    fall on the same side. Where an earlier model is refreshed, no unit beyond the largest hash that
+    was held out from it is held out now: it may have learned that unit.
     """
 
     def __init__(self, store: Store, contract: Contract, table: Table, ingest: str) -> None:
@@ -36,7 +39,16 @@ class Split:
         self._seed = contract.sampling.seed
         self._threshold: np.uint64 | None = None
         if not self.holdout_parts:
-            self._threshold = self._holdout_threshold(contract.holdout.share)
+            self._threshold = self._holdout_threshold(
+                contract.holdout.share, earlier_mark(store, contract, table.name)
+            )
+
+    @property
+    def mark(self) -> HoldoutMark:
+        """What was held out, for the manifest of a model that learns the rest."""
+        if self._threshold is not None:
+            return HoldoutMark(threshold=int(self._threshold))
+        return HoldoutMark(content=content_id([self.store.sha256(p) for p in self.holdout_parts]))
 
     def training(self, max_rows: int | None = None) -> pa.Table:
         """The training rows; of more than `max_rows`, a seeded choice of whole units."""
@@ -73,7 +85,7 @@ class Split:
             keep = keys <= self._threshold
             yield part.filter(pa.array(keep)), keys[keep]
 
-    def _holdout_threshold(self, share: float) -> np.uint64:
+    def _holdout_threshold(self, share: float, earlier: HoldoutMark | None) -> np.uint64:
         found = [np.unique(keys) for _, keys in self._hashed(self.parts, columns=[])]
         units = np.unique(np.concatenate(found)) if found else np.zeros(0, dtype=np.uint64)
         if len(units) < _MINIMUM_UNITS:
@@ -83,7 +95,15 @@ class Split:
                 f"least {_MINIMUM_UNITS}. Bring more data."
             )
         count = min(max(1, round(share * len(units))), len(units) - 1)
-        return np.uint64(units[count - 1])
+        if earlier is None or earlier.threshold is None:
+            return np.uint64(units[count - 1])
+        threshold = min(int(units[count - 1]), earlier.threshold)
+        if int(units[0]) > threshold:
+            raise ModelError(
+                f"refresh, table {self.table.name!r}: no unit is left to hold out that the earlier "
+                "model cannot have learned. Train anew: leave `refresh` out."
+            )
+        return np.uint64(threshold)
 
     def _hashed(self, paths: list[str], columns: list[str] | None = None) -> Batches:
         unit = self.table.unit

@@ -18,6 +18,7 @@ from data_contracts.choice import ModelChoice
 from data_contracts.contract import Column, Contract, Source, Table
 from data_contracts.dataset import LargeDataset
 from data_contracts.errors import ModelError
+from data_contracts.schema import arrow_schema
 from tasks import fit
 from tasks.checkpoints import StoredCheckpoints, clear_checkpoints
 from tasks.fit import FittedModel, fit_generator
@@ -41,10 +42,15 @@ KILLED_FIT = """
 
 def contract(**options: object) -> Contract:
     columns = (
+        Column(
+            name="person", logical_type="integer", physical_type="int64", required=True,
+            role="identifier",
+        ),
         Column(name="kind", logical_type="string", physical_type="string"),
         Column(name="x", logical_type="number", physical_type="float64"),
-    )
-    table = Table(name="visits", columns=columns, source=Source(format="csv", path="x.csv"))
+    )  # fmt: skip
+    source = Source(format="csv", path="x.csv")
+    table = Table(name="visits", columns=columns, source=source, unit="person")
     choice = ModelChoice(name="any_order", options={**OPTIONS, **options})
     return Contract(id="c", version="1.0.0", tables=(table,), generator=choice)
 
@@ -54,7 +60,11 @@ def write_rows(root: Path) -> None:
     folder = root / "c/ingests/i/visits"
     folder.mkdir(parents=True)
     kinds = random.choice(["a", "b"], ROWS)
-    rows = pa.table({"kind": kinds, "x": random.normal(0, 1, ROWS) + (kinds == "a")})
+    numbers = random.normal(0, 1, ROWS) + (kinds == "a")
+    rows = pa.table(
+        {"person": np.arange(ROWS), "kind": kinds, "x": numbers},
+        schema=arrow_schema(contract().tables[0]),
+    )
     pq.write_table(rows, folder / "part-00000.parquet", row_group_size=600)
 
 
@@ -144,8 +154,8 @@ def test_checkpoints_that_nobody_will_ask_for_go(tmp_path: Path) -> None:
 
 
 def test_a_model_is_refreshed_by_its_id(root: Path) -> None:
-    first = fitted(str(root), {})
-    second = fitted(str(root), {"refresh": first.model})
+    first = fitted(str(root), {"epochs": 5})
+    second = fitted(str(root), {"epochs": 5, "refresh": first.model})
     assert second.model != first.model
     assert stored(root, first) != stored(root, second)
     with pytest.raises(ModelError, match=f"no model 'nothing'.*{first.model}"):
