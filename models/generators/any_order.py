@@ -30,7 +30,7 @@ from models.generators.code_model import CodeModel
 from models.generators.found_rules import NOTHING, FoundRules, find_rules
 from models.generators.imputing import Imputer
 from models.generators.packing import pack_rows
-from models.generators.refreshing import check_columns, check_values, hidden_shares
+from models.generators.refreshing import check_kind, check_promises, check_values, hidden_shares
 from models.generators.sizes import Sizes, choose_sizes
 from models.generators.stored import StoredModel, read_model, write_model
 from models.training.plan import Company
@@ -100,8 +100,8 @@ class AnyOrderGenerator:
         """Learns the one table of `data`; ModelError when there is none that it can learn.
 
         A fit that was killed goes on from the last of its `checkpoints`. With an `earlier` model,
-        its codec and weights are taken over and trained on for fewer passes; ModelError where the
-        columns are others, or many values are unknown to it.
+        its codec and weights are taken over and trained on for fewer passes; ModelError where it is
+        of another kind, the table promises other things, or many values are unknown to it.
         """
         started = time.monotonic()
         if self.options.refresh is not None and earlier is None:
@@ -135,18 +135,27 @@ class AnyOrderGenerator:
         """A model with random weights and a codec of these rows."""
         units = unit_ids(self.table_, data.frame)
         self.codec_ = TableCodec().fit(data.frame, self.table_, units=units)
-        return CodeModel.untrained(self.codec_.parts_, self._sizes(data), seed=seed)
+        return self._untrained(self._sizes(data), seed)
 
     def _go_on(self, data: Dataset, earlier: Self) -> CodeModel:
         """A model with the codec and the weights of an earlier one, to be trained for less long."""
-        check_columns(earlier.table_, self.table_)
+        check_kind(earlier, self.name)
+        check_promises(earlier.table_, self.table_)
         self.codec_ = TableCodec.restore(self.table_, earlier.codec_.state())
         check_values(self.codec_, data.frame, earlier.hidden_)
         chosen, old = self._sizes(data), earlier.model_.sizes
         epochs = self.options.epochs or math.ceil(REFRESHED * chosen.epochs)
         sizes = chosen._replace(width=old.width, blocks=old.blocks, epochs=epochs)
-        model = CodeModel.untrained(self.codec_.parts_, sizes)
-        return model.restore(earlier.model_.arrays())
+        return self._untrained(sizes).restore(earlier.model_.arrays())
+
+    def _untrained(self, sizes: Sizes, seed: int = 0) -> CodeModel:
+        """A model with random weights that draws the target from everything else of a row.
+
+        The network then predicts what others will learn to predict from its rows.
+        """
+        target = self.table_.target
+        late = self.codec_.columns_.get(target.name, range(0)) if target else range(0)
+        return CodeModel.untrained(self.codec_.parts_, sizes, seed=seed, late=late)
 
     def _sizes(self, data: Dataset) -> Sizes:
         # As the network sees them: a column of 100,000 values is two codes of 317.
@@ -199,7 +208,8 @@ class AnyOrderGenerator:
 
         A product of a density for each number that may lie anywhere and of a probability for
         everything else. Minus infinity where a value is never drawn: protected, or out of range.
-        Identifiers count for nothing. ModelError before `fit` or for an unknown column.
+        Identifiers count for nothing. It is the network's own: the corrections by which drawn rows
+        match marginals are left out. ModelError before `fit` or for an unknown column.
         """
         check_fitted(self, "model_", "log_density")
         names = list(self.table_.column_names) if columns is None else list(columns)
@@ -231,11 +241,10 @@ class AnyOrderGenerator:
         generator.table_, generator.codec_ = stored.table_and_codec(contract)
         generator.hidden_ = stored.settings["hidden"]
         sizes = Sizes(**stored.settings["sizes"])
-        model = CodeModel.untrained(generator.codec_.parts_, sizes)
         found = unprefixed(stored.arrays, FOUND)
         generator.found_ = FoundRules.restore(stored.settings["found"], found)
         weights = {
             name: array for name, array in stored.arrays.items() if not name.startswith(f"{FOUND}/")
         }
-        generator.model_ = model.restore(weights)
+        generator.model_ = generator._untrained(sizes).restore(weights)
         return generator

@@ -1,7 +1,7 @@
 """The parts of a table codec as the codes of a network."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,16 +26,17 @@ class CodeLayout:
     A part of many values becomes two codes, the value divided by the root of the number of
     values and the remainder, the second refining the first (a two-level softmax, Goodman 2001);
     any other part is one code. `first[p]` is the first code of part p, `divisors[p]` is 0 where
-    it is one code.
+    it is one code. `late` are parts that are drawn after all others when nothing is given.
     """
 
     parts: tuple[Part, ...]
     shapes: tuple[CodeShape, ...]
     first: tuple[int, ...]
     divisors: tuple[int, ...]
+    late: frozenset[int] = frozenset()
 
     @classmethod
-    def of(cls, parts: Sequence[Part]) -> "CodeLayout":
+    def of(cls, parts: Sequence[Part], late: Iterable[int] = ()) -> "CodeLayout":
         """The layout for parts whose `parent` counts over the whole table."""
         shapes: list[CodeShape] = []
         first: list[int] = []
@@ -52,7 +53,8 @@ class CodeLayout:
             else:
                 shapes.append(CodeShape(max(part.cardinality, 1), parent, nested))
         # A network needs something to see; a table of constants gives it a code of one value.
-        return cls(tuple(parts), tuple(shapes) or (CodeShape(1),), tuple(first), tuple(divisors))
+        usable = tuple(shapes) or (CodeShape(1),)
+        return cls(tuple(parts), usable, tuple(first), tuple(divisors), frozenset(late))
 
     def to_network(self, codes: IntArray) -> Tensor:
         """Codes of parts `(rows, parts)` as int32 codes of the network `(rows, codes)`."""

@@ -1,6 +1,6 @@
 """The any-order model of rows of codes: fitted on an int array, completes int arrays."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Self
@@ -71,9 +71,14 @@ class CodeModel:
         self.shifts: Shifts = {}
 
     @classmethod
-    def untrained(cls, parts: Sequence[Part], sizes: Sizes, *, seed: int = 0) -> Self:
-        """A model with random weights; torch's global random state is left as it was."""
-        layout = CodeLayout.of(parts)
+    def untrained(
+        cls, parts: Sequence[Part], sizes: Sizes, *, seed: int = 0, late: Iterable[int] = ()
+    ) -> Self:
+        """A model with random weights that draws `late` parts last.
+
+        Torch's global random state is left as it was.
+        """
+        layout = CodeLayout.of(parts, late)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network = CodeNetwork(

@@ -285,12 +285,16 @@ class _Groups:
 
 
 def drawing_order(layout: CodeLayout) -> list[tuple[int, int]]:
-    """Network codes in the order of drawing, each with its part: few values first, details last."""
+    """Network codes in the order of drawing, each with its part.
+
+    Few values first, for rows that agree share the work; details next to last; then what is late.
+    """
     depths: list[int] = []
     for part in layout.parts:
         depths.append(0 if part.parent is None else depths[part.parent] + 1)
     parts = sorted(
-        range(len(depths)), key=lambda part: (depths[part], layout.parts[part].cardinality)
+        range(len(depths)),
+        key=lambda part: (part in layout.late, depths[part], layout.parts[part].cardinality),
     )
     return [
         (code, part)

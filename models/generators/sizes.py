@@ -16,6 +16,7 @@ class Sizes(NamedTuple):
 
 MANY_ROWS = 20_000
 """From here on rows are many enough that a network of 256 units hardly learns them by heart."""
+LEAST_DROPOUT = 0.2
 EPOCHS = 40
 MOST_EPOCHS = 100
 FEWEST_EPOCHS = 4
@@ -32,10 +33,10 @@ def choose_sizes(rows: int, values: int) -> Sizes:
     """Sizes for `rows` training rows whose codes have so many `values` in all.
 
     Twice the rows get 1.4 times the steps, as far as MOST_WORK allows. Fewer rows than MANY_ROWS
-    get more dropout, which on tables of 6,000 rows kept synthetic rows from leaning towards
-    training rows. Tables of MANY_VALUES, many of them numbers, get a larger network and more
-    passes where they have the rows for it. A step costs about as much as all values together, so
-    that tables of hundreds of columns get fewer passes.
+    get more dropout, up to a half, which on tables of 6,000 rows kept synthetic rows from leaning
+    towards training rows. Tables of MANY_VALUES, many of them numbers, get a larger network and
+    more passes where they have the rows for it. A step costs about as much as all values together,
+    so that tables of hundreds of columns get fewer passes.
     """
     detailed = values >= MANY_VALUES and rows >= MANY_ROWS / 2
     width, blocks = (384, 3) if detailed else (256, 2)
@@ -47,7 +48,7 @@ def choose_sizes(rows: int, values: int) -> Sizes:
         epochs=min(max(round(usual), FEWEST_EPOCHS), MOST_EPOCHS, max(affordable, 1)),
         batch_rows=_batch_rows(rows),
         learning_rate=2e-3,
-        dropout=0.2 if rows >= MANY_ROWS else 0.3,
+        dropout=_dropout(max(rows, 1)),
     )
 
 
@@ -57,3 +58,7 @@ def _batch_rows(rows: int) -> int:
     size = 1 << max(wanted.bit_length() - 1, 0)
     usual = LARGEST_BATCH if rows >= 10 * MANY_ROWS else LARGEST_BATCH // 2
     return min(max(size, SMALLEST_BATCH), usual)
+
+
+def _dropout(rows: int) -> float:
+    return round(min(max(LEAST_DROPOUT * (MANY_ROWS / rows) ** 0.75, LEAST_DROPOUT), 0.5), 3)

@@ -82,3 +82,8 @@ def test_everything_is_drawn_once_and_after_what_it_refines(parts: tuple[Part, .
     for place, code in enumerate(order):
         parent = layout.shapes[code].parent
         assert parent < 0 or order.index(parent) < place
+
+
+def test_what_is_late_is_drawn_after_all_others() -> None:
+    layout = CodeLayout.of((Part(2), Part(3, parent=0), Part(9), Part(4, parent=2)), late=(0, 1))
+    assert [part for _, part in drawing_order(layout)] == [2, 3, 0, 1]
