@@ -61,4 +61,5 @@ def _batch_rows(rows: int) -> int:
 
 
 def _dropout(rows: int) -> float:
-    return round(min(max(LEAST_DROPOUT * (MANY_ROWS / rows) ** 0.75, LEAST_DROPOUT), 0.5), 3)
+    chance: float = LEAST_DROPOUT * max(MANY_ROWS / rows, 1.0) ** 0.75
+    return round(min(chance, 0.5), 3)
