@@ -1,31 +1,55 @@
-"""Whether an earlier model can go on with new rows: same columns, and values that it knows."""
+"""Whether an earlier model can go on with new rows: same promises, and values that it knows."""
 
 import numpy as np
 import pandas as pd
 
-from data_contracts.contract import Column, Table
+from data_contracts.contract import Table
 from data_contracts.errors import ModelError
 from models.encoding.column import UNKNOWN
 from models.encoding.table import TableCodec
 
 EARNEST = 0.05
 """Share of rows whose value the earlier model cannot tell, from which on it must be made anew."""
+_TOLD = {"description": None}
+"""What a column only tells its readers."""
+_PROMISES = ("kind", "unit", "row_rules", "fixed_combinations", "unique_together")
+"""What a table promises beside its columns and shapes its rows."""
 
 
-def check_columns(earlier: Table, table: Table) -> None:
-    """ModelError where the columns differ from those that the earlier model learned."""
+def check_kind(earlier: object, name: str) -> None:
+    """ModelError where the earlier model is not of the generator called `name`."""
+    found = getattr(earlier, "name", type(earlier).__name__)
+    if found != name:
+        raise ModelError(
+            f"refresh: the earlier model was made by {found!r}, and only one of {name!r} can go on "
+            f"by {name!r}. Name a model of {name!r}, or train anew: leave `refresh` out."
+        )
+
+
+def check_promises(earlier: Table, table: Table) -> None:
+    """ModelError where the table promises other things than when the earlier model learned it.
+
+    Its codes, and what they decode to, follow from what each column promises, from the unit that
+    rare values were counted by, and from the rules: rows made under others would break them.
+    """
     before, now = (
-        {one.name: _what_counts(one) for one in each.columns} for each in (earlier, table)
+        {one.name: one.model_copy(update=_TOLD) for one in each.columns}
+        for each in (earlier, table)
     )
-    if list(before.items()) == list(now.items()):
-        return
     names = [*before, *(name for name in now if name not in before)]
-    differing = [name for name in names if before.get(name) != now.get(name)]
-    what = f"columns {', '.join(differing)} differ" if differing else "columns have another order"
-    raise ModelError(
-        f"refresh, table {table.name!r}: {what} between the earlier model and the contract. Train "
-        "anew: leave `refresh` out."
-    )
+    faults = []
+    if differing := [name for name in names if before.get(name) != now.get(name)]:
+        faults.append(f"columns {', '.join(differing)} differ")
+    elif list(before) != list(now):
+        faults.append("columns have another order")
+    faults += [
+        f"`{key}` differs" for key in _PROMISES if getattr(earlier, key) != getattr(table, key)
+    ]
+    if faults:
+        raise ModelError(
+            f"refresh, table {table.name!r}: {', '.join(faults)} between the earlier model and the "
+            "contract. Train anew: leave `refresh` out."
+        )
 
 
 def check_values(codec: TableCodec, frame: pd.DataFrame, hidden_before: dict[str, float]) -> None:
@@ -66,8 +90,3 @@ def _beyond(codec: TableCodec, name: str, values: pd.Series) -> float:
     if back.empty:
         return 0.0
     return float(((known < back.min()) | (known > back.max())).sum() / len(values))
-
-
-def _what_counts(column: Column) -> tuple[object, ...]:
-    """What of a column decides how it is encoded."""
-    return (column.kind, column.physical_type, column.timezone, column.unique, column.primary_key)

@@ -1,15 +1,18 @@
 """Refreshing an earlier model: it goes on with new rows, and is refused what it does not know."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from data_contracts.contract import Column, Contract, Source, Table
+from data_contracts.contract import Column, Comparison, Contract, Source, Table
 from data_contracts.dataset import Dataset
 from data_contracts.errors import ModelError
 from models.generators.any_order import AnyOrderGenerator, AnyOrderOptions
+from models.generators.independent import IndependentGenerator
+from models.generators.refreshing import check_promises
 from models.generators.sizes import choose_sizes
 
 COLUMNS = (
@@ -62,10 +65,55 @@ def test_a_stored_model_can_be_refreshed(earlier: AnyOrderGenerator, tmp_path: P
     pd.testing.assert_frame_equal(first, second)
 
 
-def test_other_columns_are_named(earlier: AnyOrderGenerator) -> None:
-    changed = (COLUMNS[0], COLUMNS[1].model_copy(update={"physical_type": "float32"}))
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"physical_type": "float32"},
+        {"required": True},
+        {"minimum": 5.0},
+        {"maximum": 500.0},
+        {"role": "target"},
+    ],
+    ids=str,
+)
+def test_other_promises_of_a_column_are_named(
+    change: dict[str, Any], earlier: AnyOrderGenerator
+) -> None:
+    changed = (COLUMNS[0], COLUMNS[1].model_copy(update=change))
     with pytest.raises(ModelError, match="columns spent differ"):
         refreshed(earlier, dataset([0.6, 0.3, 0.1], columns=changed))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"unit": "plan"},
+        {"fixed_combinations": (("plan", "spent"),)},
+        {"unique_together": (("plan", "spent"),)},
+        {"row_rules": (Comparison(left="spent", operator=">=", right=1),)},
+    ],
+    ids=str,
+)
+def test_other_promises_of_the_table_are_named(
+    change: dict[str, Any], earlier: AnyOrderGenerator
+) -> None:
+    made = dataset([0.6, 0.3, 0.1])
+    table = made.contract.tables[0].model_copy(update=change)
+    contract = made.contract.model_copy(update={"tables": (table,)})
+    with pytest.raises(ModelError, match=f"`{next(iter(change))}` differs"):
+        refreshed(earlier, Dataset(contract, made.tables))
+
+
+def test_another_description_changes_nothing(earlier: AnyOrderGenerator) -> None:
+    told = tuple(one.model_copy(update={"description": "new"}) for one in COLUMNS)
+    check_promises(earlier.table_, dataset([0.6, 0.3, 0.1], columns=told).contract.tables[0])
+
+
+def test_an_earlier_model_of_another_kind_is_named(earlier: AnyOrderGenerator) -> None:
+    data = dataset([0.6, 0.3, 0.1])
+    other: Any = IndependentGenerator().fit(data, seed=1)
+    with pytest.raises(ModelError, match="made by 'independent', and only one of 'any_order'"):
+        refreshed(other, data)
 
 
 def test_values_that_it_does_not_know_are_refused_with_their_share(
