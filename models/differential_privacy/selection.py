@@ -115,7 +115,7 @@ class Learner:
             if group is None:
                 break
             one = self._measure(group, min(price * (1 - CHOICE_SHARE), self.ledger.left))
-            before = _counts(drawn, group, self.sizes) * (total / count)
+            before = count_rows(drawn, group, self.sizes) * (total / count)
             total = estimated_total(self.measured)
             model = model.with_room_for([group])
             model.fit(self.measured, total, ROUND_STEPS)
@@ -172,7 +172,7 @@ class Learner:
 
     def _score(self, group: Group, drawn: IntArray, total: float, deviation: float) -> float:
         """How far the model is off, less what noise and drawing would be off anyway, in rows."""
-        made = _counts(drawn, group, self.sizes)
+        made = count_rows(drawn, group, self.sizes)
         gap = float(np.abs(self._counts(group) - made * (total / len(drawn))).sum())
         lot = math.sqrt(2 / math.pi)
         noise = lot * deviation * made.size
@@ -183,11 +183,11 @@ class Learner:
         if not hasattr(self, "_kept"):
             self._kept: dict[Group, IntArray] = {}
         if group not in self._kept:
-            self._kept[group] = _counts(self.rows, group, self.sizes)
+            self._kept[group] = count_rows(self.rows, group, self.sizes)
         return self._kept[group]
 
 
-def _counts(rows: IntArray, group: Group, sizes: Sequence[int]) -> IntArray:
+def count_rows(rows: IntArray, group: Group, sizes: Sequence[int]) -> IntArray:
     """Counts `(size of each variable)` of the rows in which all of the group is known."""
     keys = np.zeros(len(rows), dtype=np.int64)
     known = np.ones(len(rows), dtype=np.bool_)

@@ -19,8 +19,8 @@ from models.differential_privacy.graphical_model import GraphicalModel
 from models.differential_privacy.ledger import Ledger, Statement
 from models.differential_privacy.paid_codec import PaidCodec, buy_codec, list_delta
 from models.differential_privacy.secure_noise import noisy_counts, unrepeatable_generator
-from models.differential_privacy.selection import Learner
-from models.encoding.column import UNKNOWN, IntArray
+from models.differential_privacy.selection import Learner, count_rows
+from models.encoding.column import UNKNOWN, FloatArray, IntArray
 from models.encoding.table import TableCodec
 from models.generators.batches import Request, check_fitted, only_table, sample_frame, unit_ids
 from models.generators.stored import StoredModel, read_model, write_model
@@ -47,6 +47,8 @@ class DpMarginalsGenerator:
     with the target are counted, then the pairs and triples in which the model errs most
     (`Learner`). All that is kept has noise on it; `statement_` says what was spent on what. The
     noise can't be drawn again: `fit` takes a seed as all generators do, and does not use it.
+
+    `measured_` are the noisy counts themselves, for who audits a fit; they are not saved.
 
     Given values hold exactly; rows that are given different values are drawn set by set.
     """
@@ -84,6 +86,7 @@ class DpMarginalsGenerator:
         )
         self.model_, total = learner.learn(_part_names(bought.codec), told)
         _check_delta(privacy, total / (privacy.rows_per_unit or 1))
+        self.measured_ = tuple(learner.measured)
         self.grouping_, self.rows_ = grouping, max(1, round(total))
         self.contract_, self.table_, self.codec_ = data.contract, table, bought.codec
         self.statement_ = ledger.state(table.unit or "row")
@@ -134,6 +137,22 @@ class DpMarginalsGenerator:
         generator.rows_ = int(stored.settings["rows"])
         generator.statement_ = Statement.model_validate(stored.settings["statement"])
         return generator
+
+    def evidence(self, rows: pd.DataFrame, others: pd.DataFrame) -> FloatArray:
+        """How much the noisy counts speak for each of `rows` having been there, `(rows,)`.
+
+        For who audits a fit and knows all `others`: the log-likelihood ratio of a row more or less
+        in each of its cells. ModelError for a loaded model, which has no counts any more.
+        """
+        check_fitted(self, "measured_", "evidence")
+        grouped, around = (self.grouping_.rows(self.codec_.encode(f)) for f in (rows, others))
+        found = np.zeros(len(rows))
+        for one in self.measured_:
+            known = (grouped[:, list(one.group)] >= 0).all(1)
+            cells = tuple(grouped[known, v] for v in one.group)
+            expected = count_rows(around, one.group, self.grouping_.sizes)
+            found[known] += (one.counts - expected)[cells] / one.variance
+        return found
 
     def _complete(self, codes: IntArray, random: np.random.Generator) -> IntArray:
         """The codes `(rows, parts)` with every unknown one that applies drawn given the others."""

@@ -1,0 +1,117 @@
+"""An audit passes who keeps a budget, and catches who does not."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import expit
+from scipy.stats import binom
+
+from data_contracts.contract import Column, Contract, Privacy, Source, Table
+from data_contracts.dataset import Dataset
+from models.differential_privacy import paid_codec, selection
+from models.differential_privacy.ledger import Ledger
+from models.evaluation.budget import budget_findings
+from models.evaluation.canary_audit import (
+    Audit,
+    audit_finding,
+    audit_fit,
+    chance_of,
+    lower_bound,
+    odd_rows,
+)
+from models.generators.dp_marginals import DpMarginalsGenerator, DpMarginalsOptions
+
+LISTED = tuple(f"value {number:02d}" for number in range(40))
+COLUMNS = tuple(
+    Column(
+        name=name, logical_type="string", physical_type="string", required=True, categories=LISTED
+    )
+    for name in ("one", "two", "three")
+)
+TABLE = Table(name="people", columns=COLUMNS, source=Source(format="csv", path="people.csv"))
+OPTIONS = DpMarginalsOptions(rounds=3, steps=20)
+EPSILON, DELTA, CANARIES = 1.0, 1e-6, 160
+
+
+def people(rows: int = 30_000) -> Dataset:
+    """Every value has rows enough to be counted by itself; the attacker knows all of them."""
+    random = np.random.default_rng(3)
+    columns = {c.name: np.array(LISTED)[random.integers(40, size=rows)] for c in COLUMNS}
+    privacy = Privacy(epsilon=EPSILON, delta=DELTA)
+    contract = Contract(id="people", version="1", tables=(TABLE,), privacy=privacy)
+    return Dataset(contract, {"people": pd.DataFrame(columns, dtype="str")})
+
+
+def audited() -> Audit:
+    data = people()
+
+    def score(joined: Dataset, canaries: pd.DataFrame) -> np.ndarray:
+        fitted = DpMarginalsGenerator(OPTIONS).fit(joined, seed=1)
+        return fitted.evidence(canaries, data.frame)
+
+    return audit_fit(data, odd_rows(TABLE, data.frame, CANARIES, seed=5), DELTA, score)
+
+
+def test_an_honest_fit_passes() -> None:
+    for _ in range(5):
+        audit = audited()
+        assert audit.lower_bound <= EPSILON
+        assert audit_finding(audit, EPSILON, "people").state == "pass"
+        # An attack that says nothing at all could not fail either.
+        assert audit.guesses == CANARIES / 2
+
+
+def test_counts_without_noise_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (selection, paid_codec):
+        monkeypatch.setattr(module, "noisy_counts", lambda counts, variance: counts)
+    audit = audited()
+    assert audit.lower_bound > EPSILON
+    finding = audit_finding(audit, EPSILON, "people")
+    assert (finding.name, finding.state) == ("dp_audit", "refuse")
+    assert finding.value == audit.lower_bound
+
+
+def test_a_ledger_that_pays_too_little_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = Ledger.variance_for
+    monkeypatch.setattr(Ledger, "variance_for", lambda self, mu: -(-honest(self, mu) // 400))
+    monkeypatch.setattr(
+        "models.differential_privacy.ledger.mu_of_gaussian",
+        lambda variance, sensitivity: sensitivity / math.sqrt(variance) / 20,
+    )
+    data = people()
+    fitted = DpMarginalsGenerator(OPTIONS).fit(data, seed=1)
+    monkeypatch.undo()
+    found = {f.name: f.state for f in budget_findings(fitted.statement_, "people")}
+    assert found == {"dp_epsilon": "refuse", "dp_accountants": "refuse"}
+
+
+def test_an_honest_ledger_passes_both_accountants() -> None:
+    fitted = DpMarginalsGenerator(OPTIONS).fit(people(), seed=1)
+    spent, agree = budget_findings(fitted.statement_, "people")
+    assert (spent.state, agree.state) == ("pass", "pass")
+    assert spent.value == pytest.approx(EPSILON, rel=0.2)
+
+
+@pytest.mark.parametrize(("guesses", "correct"), [(100, 90), (100, 60), (40, 40)])
+def test_without_delta_the_bound_is_that_of_coins(guesses: int, correct: int) -> None:
+    bound = lower_bound(1000, guesses, correct, 0.0)
+    if bound == 0:
+        assert binom.sf(correct - 1, guesses, 0.5) >= 0.01
+    else:
+        assert binom.sf(correct - 1, guesses, expit(bound)) == pytest.approx(0.01, rel=1e-3)
+
+
+def test_delta_can_only_lower_the_bound() -> None:
+    bounds = [lower_bound(1000, 100, 95, delta) for delta in (0.0, 1e-6, 1e-4, 1e-2)]
+    assert bounds == sorted(bounds, reverse=True)
+    assert bounds[-1] < bounds[0]
+    assert chance_of(1000, 100, 0, (1.0, 0.0)) == 1.0
+
+
+def test_randomised_answers_are_told_as_what_they_are() -> None:
+    # Each canary's coin, told right with e^2 / (1 + e^2): epsilon 2 exactly, and nearly found.
+    random = np.random.default_rng(2)
+    right = int((random.random(2000) < expit(2.0)).sum())
+    assert 1.6 < lower_bound(2000, 2000, right, 0.0) < 2.0
