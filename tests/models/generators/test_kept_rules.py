@@ -1,6 +1,7 @@
 """Row rules in drawn rows: drawn again until they hold, mended at last, or told."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,9 @@ from data_contracts.errors import ModelError
 from data_contracts.schema import arrow_schema, to_frame
 from models.encoding.column import IntArray
 from models.encoding.table import TableCodec
-from models.generators.kept_rules import ROUNDS, Kept, keep_rules
+from models.generators import batches
+from models.generators.batches import Request, sample_frame
+from models.generators.kept_rules import ROUNDS, EarlierKeys, Kept, keep_rules
 
 _WHOLE = {"logical_type": "integer", "physical_type": "int64"}
 
@@ -115,3 +118,30 @@ def test_missing_values_differ_from_each_other() -> None:
     unique = table(unique_together=(("low", "high"),))
     keep_rules(frame([1, 1], [None, None]), kept(unique), redraw)
     assert asked == []
+
+
+def test_keys_differ_from_those_of_rows_drawn_before() -> None:
+    unique = table(unique_together=(("low", "high"),))
+    earlier = EarlierKeys(unique)
+    earlier.add(frame([1, 2, 3], [4, 5, None]))
+    asked, redraw = counted(lambda rows: frame([7] * rows, [8] * rows))
+    again = replace(kept(unique), earlier=earlier)
+    rows = keep_rules(frame([2, 1, 3], [5, 5, None]), again, redraw)
+    assert asked == [1]
+    assert rows["low"].tolist() == [7, 1, 3]
+
+
+def test_a_table_drawn_in_batches_repeats_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "MOST_CODES", 600)
+    unique = table(unique_together=(("low", "high"),))
+    random = np.random.default_rng(3)
+    training = frame(list(random.integers(0, 40, 4000)), list(random.integers(0, 40, 4000)))
+    codec = TableCodec().fit(training, unique)
+
+    def complete(codes: IntArray, random: np.random.Generator) -> IntArray:
+        drawn = training.iloc[random.integers(len(training), size=len(codes))]
+        return codec.encode(drawn.reset_index(drop=True))
+
+    rows = sample_frame(codec, unique, Request(900, None, 5), complete)
+    assert len(rows) == 900
+    assert not rows.duplicated().any()
