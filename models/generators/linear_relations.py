@@ -14,6 +14,8 @@ FEWEST_DIFFERENT = 30
 """Units in which a column must differ from its commonest value to take part in a rule."""
 DEPENDENT = 1e-9
 """A column of which less than this share is left over is a sum of others."""
+LARGEST = 1e150
+"""Squares of numbers up to here, and their sums, are finite."""
 ROUNDED = 1e-6
 MOST_PATTERNS = 12
 """Sets of columns that are present together, the largest first."""
@@ -48,7 +50,7 @@ def _varied(numbers: FloatArray, present: BoolArray, units: int) -> BoolArray:
     varied = np.zeros(numbers.shape[1], dtype=np.bool_)
     for column in range(numbers.shape[1]):
         known = numbers[present[:, column], column]
-        if len(known) and bool(np.isfinite(known).all()):
+        if len(known) and float(np.abs(known).max()) <= LARGEST:
             most = np.unique(known, return_counts=True)[1].max()
             varied[column] = (len(known) - most) * share >= FEWEST_DIFFERENT
     return varied
@@ -140,7 +142,7 @@ def find_orderings(numbers: FloatArray, names: Sequence[str], units: int) -> lis
             continue
         left, right = columns[one], columns[other]
         if not bool((left > right).any()) and bool((left < right).any()):
-            both = np.count_nonzero(~np.isnan(left + right))
+            both = np.count_nonzero(~(np.isnan(left) | np.isnan(right)))
             evidence[one, other] = both / len(numbers) * units * chance
     kept = evidence >= NEGLIGIBLE
     # Equal columns of which one is sometimes missing aside, orderings have no circles.

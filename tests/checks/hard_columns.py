@@ -36,8 +36,13 @@ class Hard(NamedTuple):
 
 
 def hard(rows: int = ROWS) -> Dataset:
-    """Rows of every hard column; the contract is made of the columns' own types."""
+    """Rows of every hard column."""
     made = [*_texts(rows), *_numbers(rows), *_times(rows), *_empty(rows), *_odd_names(rows)]
+    return _dataset("hard", made)
+
+
+def _dataset(name: str, made: list[Hard]) -> Dataset:
+    """A dataset whose contract is made of the columns' own types."""
     columns = tuple(
         Column(
             name=one.name,
@@ -47,16 +52,15 @@ def hard(rows: int = ROWS) -> Dataset:
         )
         for one in made
     )
-    table = Table(name="hard", columns=columns, source=Source(format="csv", path="hard.csv"))
-    contract = Contract(id="hard", version="1.0.0", tables=(table,))
+    table = Table(name=name, columns=columns, source=Source(format="csv", path=f"{name}.csv"))
     schema = arrow_schema(table)
     arrays = [one.values.cast(field.type) for one, field in zip(made, schema, strict=True)]
     frame = to_frame(pa.Table.from_arrays(arrays, schema=schema))
-    return Dataset(contract, {"hard": frame})
+    return Dataset(Contract(id=name, version="1.0.0", tables=(table,)), {name: frame})
 
 
 def frame_of(data: Dataset) -> pd.DataFrame:
-    return data.tables["hard"]
+    return data.frame
 
 
 def _texts(rows: int) -> Iterator[Hard]:
@@ -187,3 +191,20 @@ def _logical(kind: pa.DataType) -> LogicalType:
     if pa.types.is_date(kind):
         return "date"
     return "timestamp" if pa.types.is_timestamp(kind) else "string"
+
+
+def wide(rows: int, columns: int) -> Dataset:
+    """Flags, levels, counts and amounts in turn, all leaning on one hidden number."""
+    random = np.random.default_rng(5)
+    hidden = random.normal(size=rows)
+    made: list[Hard] = []
+    for number in range(columns):
+        score = hidden + random.normal(size=rows)
+        kinds = (
+            pa.array(score > 0),
+            _dictionary(np.array(["low", "mid", "high"])[np.digitize(score, [-1, 1])].tolist()),
+            pa.array(np.maximum(score * 4, 0).astype(np.int64)),
+            pa.array(np.round(np.exp(score), 2), mask=random.random(rows) < 0.1),
+        )
+        made.append(Hard(f"column {number}", kinds[number % len(kinds)], {}))
+    return _dataset("wide", made)
