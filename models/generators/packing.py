@@ -4,20 +4,21 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import torch
 from torch import Tensor
 
 from data_contracts.contract import Table
 from data_contracts.dataset import Dataset
-from models.encoding.column import UNKNOWN, BoolArray
+from models.encoding.column import UNKNOWN, IntArray
 from models.encoding.table import TableCodec
 from models.generators.code_layout import CodeLayout
 
 HIDDEN = -2
 """A packed code whose value is there but not told (protected); UNKNOWN does not apply."""
 WATCHED_SHARE = 0.1
-"""Share of the units of privacy whose rows tell when to stop training."""
+"""The largest share of the rows that tell when to stop training."""
 MOST_WATCHED = 2000
 """More rows than this tell no more."""
 FEWEST_ROWS = 200
@@ -39,17 +40,16 @@ def pack_rows(data: Dataset, codec: TableCodec, layout: CodeLayout, seed: int) -
     by heart would else look good on that person's other rows.
     """
     table, rows = data.contract.table(next(iter(data.tables))), data.rows
-    share = min(WATCHED_SHARE, MOST_WATCHED / rows) if rows >= FEWEST_ROWS else 0.0
     random = np.random.default_rng([seed, 1])
     packed = torch.empty((rows, len(layout.shapes)), dtype=_dtype(layout))
-    watched = []
+    keys = np.empty(rows, dtype=np.uint64)
     start = 0
     for frame in _blocks(data.parts()):
         codes = layout.to_network(codec.encode(frame))
         packed[start : start + len(frame)] = codes.masked_fill(layout.hidden(codes), HIDDEN)
-        watched.append(start + np.flatnonzero(_watched(frame, table, share, random)))
+        keys[start : start + len(frame)] = _unit_keys(frame, table, seed, random)
         start += len(frame)
-    return PackedRows(packed[:start], torch.from_numpy(np.concatenate(watched)))
+    return PackedRows(packed[:start], torch.from_numpy(_watched(keys[:start])))
 
 
 def unpacked(codes: Tensor) -> tuple[Tensor, Tensor]:
@@ -57,13 +57,28 @@ def unpacked(codes: Tensor) -> tuple[Tensor, Tensor]:
     return codes.long().clamp_min(UNKNOWN), codes == HIDDEN
 
 
-def _watched(
-    frame: pd.DataFrame, table: Table, share: float, random: np.random.Generator
-) -> BoolArray:
+def _unit_keys(
+    frame: pd.DataFrame, table: Table, seed: int, random: np.random.Generator
+) -> npt.NDArray[np.uint64]:
+    """A seeded 64-bit hash of each row's unit; a row without one is a unit of its own."""
+    keys = random.integers(2**64, size=len(frame), dtype=np.uint64)
     if table.unit is None or table.unit not in frame.columns:
-        return random.random(len(frame)) < share
-    hashed = pd.util.hash_pandas_object(frame[table.unit].astype(str), index=False)
-    return hashed.to_numpy() % 10_000 < share * 10_000
+        return keys
+    units = frame[table.unit]
+    hashed = pd.util.hash_pandas_object(units.astype(str), index=False, hash_key=f"{seed:016x}")
+    return np.where(units.isna(), keys, hashed.to_numpy())
+
+
+def _watched(keys: npt.NDArray[np.uint64]) -> IntArray:
+    """Positions of the rows of the units with the smallest keys, as many as may be watched.
+
+    A unit of more rows than that is never watched: hardly any row would be left to learn from.
+    """
+    most = min(int(WATCHED_SHARE * len(keys)), MOST_WATCHED) if len(keys) >= FEWEST_ROWS else 0
+    units, counts = np.unique(keys, return_counts=True)
+    units, counts = units[counts <= most], counts[counts <= most]
+    chosen = units[counts.cumsum() <= most]
+    return np.flatnonzero(np.isin(keys, chosen))
 
 
 def _blocks(parts: Iterable[pd.DataFrame]) -> Iterable[pd.DataFrame]:

@@ -8,7 +8,8 @@ class Passes:
     """Positions of rows `(batch,)`, each row once in every pass, in a new order each time.
 
     `held` are positions that are left out until `release` is called. An order is never stored: it
-    comes again from the random state at its start, `order_state`, and the place in it.
+    comes again from the random state at its start, `order_state`, and the place in it. Raises
+    ValueError where no row is left.
     """
 
     def __init__(self, rows: int, batch_rows: int, random: torch.Generator, held: Tensor) -> None:
@@ -17,6 +18,8 @@ class Passes:
         if len(held):
             self.free = torch.ones(rows, dtype=torch.bool)
             self.free[held] = False
+            if not self.free.any():
+                raise ValueError(f"all {rows} rows are held back: none is left to train on")
         self._begin()
 
     def next_batch(self) -> Tensor:

@@ -233,6 +233,11 @@ def test_every_pass_takes_each_row_once() -> None:
     assert sorted(torch.cat([passes.next_batch() for _ in range(3)]).tolist()) == list(range(10))
 
 
+def test_rows_that_are_all_held_back_are_an_error() -> None:
+    with pytest.raises(ValueError, match="none is left"):
+        Passes(3, 4, torch.Generator(), torch.arange(3))
+
+
 def test_the_average_lags_and_swaps_back() -> None:
     network = line()
     start = network.weight.detach().clone()
