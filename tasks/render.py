@@ -12,7 +12,7 @@ import jinja2
 from data_contracts.report import Report
 from tasks.bullet_svg import state_sign
 from tasks.heat_map_svg import CLASS_NAMES
-from tasks.report_numbers import count
+from tasks.report_numbers import count, items
 from tasks.report_pictures import proof_views, provenance_view, table_views
 from tasks.report_sentences import power_lines, sentences
 from tasks.report_view import (
@@ -26,7 +26,7 @@ from tasks.report_view import (
 )
 from tasks.report_words import GLOSSARY, STATE_WORDS
 
-_GROUPS = ("fidelity", "utility", "copies", "proof", "other")
+_GROUPS = ("fidelity", "utility", "copies", "attacks", "proof", "other")
 
 
 def render_report(report: Report) -> str:
@@ -61,6 +61,7 @@ def _page(report: Report) -> dict[str, Any]:
         "tables": table_views(report),
         "many_tables": len(tables) > 1,
         "proof": proof_views(report),
+        "cautions": [str(one) for one in items(report.provenance.get("caution"))],
         "untested": untested_attacks(report.findings),
         "heat_classes": CLASS_NAMES,
         "glossary": GLOSSARY,

@@ -4,28 +4,10 @@ The definitions are those of the design page on measures; the wording is for an 
 never read it.
 """
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
-Better = Literal["lower", "higher", "either"]
-
-
-@dataclass(frozen=True)
-class Measure:
-    """The words for one figure; `low` and `high` are the ends of its usual scale.
-
-    `too_good` is for a figure that is within its bar and yet undecided: no honest release has it.
-    """
-
-    label: str
-    meaning: str
-    better: Better = "either"
-    low: float | None = None
-    high: float | None = None
-    failing: str = ""
-    remedy: str = ""
-    too_good: str = ""
-
+from tasks.attack_measures import ATTACK_MEASURES, LESS_TOLD
+from tasks.report_measure import Measure as Measure
 
 _TRAIN_LONGER = (
     "Look at the worst columns below. Train longer, choose a stronger generator in the contract, "
@@ -303,12 +285,14 @@ MEASURES: dict[str, Measure] = {
     "rows_proven": Measure(
         "Rows proven", "Rows that keep every rule of the contract.", "higher", 0
     ),
+    **ATTACK_MEASURES,
 }  # fmt: skip
 
 GROUP_REMEDIES = {
     "fidelity": _TRAIN_LONGER,
     "utility": _FIND_THE_TARGET,
     "copies": _STOP_COPYING,
+    "attacks": LESS_TOLD,
     "proof": _FIX_THE_SOURCE,
     "other": "See the detail of this figure.",
 }

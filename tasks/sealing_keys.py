@@ -73,6 +73,10 @@ class SymmetricKey:
     def __init__(self, secret: Secret) -> None:
         self._secret = secret
 
+    def reveal(self) -> Secret:
+        """The secret itself, for what is derived from it."""
+        return self._secret
+
     def key_id(self) -> str:
         """A fingerprint: it names the key and tells nothing of 256 random bits."""
         return hashlib.sha256(b"understudy key id\0" + self._secret.reveal()).hexdigest()[:16]
@@ -189,6 +193,19 @@ def new_age_key() -> tuple[str, str]:
 
     identity = pyrage.x25519.Identity.generate()
     return str(identity), str(identity.to_public())
+
+
+def write_key(path: Path, secret: str) -> bool:
+    """Writes a key file that only its owner may read; False, and nothing done, if one is there."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise SealError(f"key file {path}: {error.strerror}. Name a place to write.") from None
+    with os.fdopen(handle, "w", encoding="utf-8") as stream:
+        stream.write(f"{secret}\n")
+    return True
 
 
 def _read(path: Path) -> str:

@@ -40,7 +40,7 @@ class Side:
 
     `codes` and `again` `(rows, width)` are two releases of the same rows under fresh keys. `known`
     is what the attacker has anyway: public columns and the tasks' outcomes. `features` are the raw
-    rows as trees take them, without outcomes.
+    rows as trees take them, without outcomes; `told` are true outcomes that parcels hold.
     """
 
     codes: FloatArray
@@ -49,6 +49,7 @@ class Side:
     features: FloatArray
     outcomes: tuple[Outcome, ...]
     secrets: tuple[Secret, ...]
+    told: FloatArray
 
     @property
     def rows(self) -> int:
@@ -59,7 +60,7 @@ class Side:
         return Side(
             self.codes[rows], self.again[rows], self.known[rows], self.features[rows],
             tuple(one.take(rows) for one in self.outcomes),
-            tuple(one.take(rows) for one in self.secrets),
+            tuple(one.take(rows) for one in self.secrets), self.told[rows],
         )  # fmt: skip
 
 
@@ -134,6 +135,7 @@ def _side(
         known=np.concatenate([known, *told], 1),
         features=reader.features(frame, reader.names),
         outcomes=outcomes,
+        told=np.concatenate([np.zeros((len(frame), 0)), *(told if share.outcomes else [])], 1),
         secrets=tuple(_secret(encoder, frame, name) for name in _attacked(encoder)),
     )
 
@@ -149,8 +151,7 @@ def _secret(encoder: KeyedEncoder, frame: pd.DataFrame, name: str) -> Secret:
     return Secret(name, reader.classes(frame, name).astype(np.float64), reader.most_classes)
 
 
-def known_words(exposure: Exposure, table: Table) -> str:
+def known_words(share: Share, table: Table) -> str:
     """What the prior holds, in words for a report."""
-    share = exposure.share
     names = [*public_columns(table, share), *outcome_columns(share)]
     return ", ".join(names) if names else "nothing"

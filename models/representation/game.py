@@ -19,7 +19,7 @@ from models.representation.players import Attackers, Players
 HIDDEN_SHARE = 0.1
 """Size of the hidden part against the noise: a hundredth of the noise's power."""
 _HOLDER_WEIGHT = 0.2
-_SENSITIVE_TOLERANCE, _TOLERANCE = 0.001, 0.12
+_SENSITIVE_TOLERANCE, _TOLERANCE = 0.001, 0.06
 """Nats by which the code may help an attacker before the encoder pays for it."""
 _ALONE, _FULL = 0.2, 0.5
 """Shares of the game: attackers learn first, unheard; then they count more and more."""

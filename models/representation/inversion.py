@@ -1,10 +1,12 @@
 """Inversion: from codes back to columns, with none, few or many known pairs of row and code."""
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
@@ -74,18 +76,27 @@ class InversionAttack:
         others = order[len(targets) :]
         if len(others) < max(self.pairs, 1):
             return ()
+        bridge = Bridge(exposure, targets) if self.pairs == 0 else None
         return tuple(
-            self._column(exposure, place, targets, others) for place in range(len(released.secrets))
+            self._column(exposure, place, (targets, others), bridge)
+            for place in range(len(released.secrets))
         )
 
-    def _column(self, exposure: Exposure, place: int, targets: IntArray, others: IntArray) -> Found:
+    def _column(
+        self,
+        exposure: Exposure,
+        place: int,
+        rows_of: tuple[IntArray, IntArray],
+        bridge: "Bridge | None",
+    ) -> Found:
+        targets, others = rows_of
         released, fresh = exposure.released, exposure.fresh
         secret, random = released.secrets[place], exposure.random(1000 + place)
         prior = Prior(fresh.secrets[place], fresh.known)
         truth, said = secret.truth[targets], prior.says(released.known[targets])
         score = _score(truth, said, secret.classes)
-        if self.pairs == 0:
-            found = aligned(exposure, place, targets)
+        if bridge is not None:
+            found = bridge.says(place)
             rows = row_gains(truth, said, found, secret.classes == 0)
             gain = gain_of_draws([rows], _score(truth, found, secret.classes), score)
             return Found(secret.name, gain, "alignment")
@@ -148,7 +159,7 @@ def attackers(classes: int, pairs: int) -> dict[str, Any]:
     near = max(3, min(25, round(pairs**0.5)))
     found: dict[str, Any] = {}
     if classes:
-        found["logistic regression"] = LogisticRegression(C=0.3, max_iter=200)
+        found["logistic regression"] = LogisticRegression(C=0.3, max_iter=100)
         found["nearest neighbours"] = KNeighborsClassifier(near)
     else:
         found["ridge regression"] = Ridge(alpha=3.0)
@@ -158,29 +169,32 @@ def attackers(classes: int, pairs: int) -> dict[str, Any]:
     return found
 
 
-def aligned(exposure: Exposure, place: int, targets: IntArray) -> FloatArray:
-    """What an attacker without any pair says: task answers as a bridge from codes to columns.
+class Bridge:
+    """The attacker without any pair: task answers as a bridge from codes to columns.
 
     It learns answers from codes (outcomes are known to it) and answers from raw rows of its own,
-    puts both on the same ranks, and learns the column from answers on its own rows.
+    puts both on the same ranks, and learns columns from answers on its own rows.
     """
-    released, fresh, random = exposure.released, exposure.fresh, exposure.random(7)
-    half = random.permutation(fresh.rows)
-    learned, own = half[: fresh.rows // 2], half[fresh.rows // 2 :]
-    bridges, read = [fresh.known[own]], [released.known[targets]]
-    rest = np.setdiff1d(np.arange(released.rows), targets)
-    for number, outcome in enumerate(released.outcomes):
-        mine = fresh.outcomes[number]
-        raw = _answers(mine, learned, fresh.features, own)
-        code = _answers(outcome, rest, released.codes, targets)
-        for column in range(raw.shape[1]):
-            bridges.append(raw[:, [column]])
-            read.append(_same_ranks(code[:, column], raw[:, column])[:, None])
-    secret = fresh.secrets[place].truth[own]
-    if len(np.unique(secret)) < 2:
-        return np.full(len(targets), secret[0])
-    model = trees(fresh.secrets[place].classes).fit(np.concatenate(bridges, 1), secret)
-    return np.asarray(model.predict(np.concatenate(read, 1)), dtype=np.float64)
+
+    def __init__(self, exposure: Exposure, targets: IntArray) -> None:
+        released, fresh = exposure.released, exposure.fresh
+        half = exposure.random(7).permutation(fresh.rows)
+        learned, own = half[: fresh.rows // 2], half[fresh.rows // 2 :]
+        rest = np.setdiff1d(np.arange(released.rows), targets)
+        mine, read = [fresh.known[own]], [released.known[targets]]
+        for number, outcome in enumerate(released.outcomes):
+            raw = _answers(fresh.outcomes[number], learned, fresh.features, own)
+            code = _answers(outcome, rest, released.codes, targets)
+            for column in range(raw.shape[1]):
+                mine.append(raw[:, [column]])
+                read.append(_same_ranks(code[:, column], raw[:, column])[:, None])
+        self._secrets = tuple(secret.take(own) for secret in fresh.secrets)
+        self._mine, self._read = np.concatenate(mine, 1), np.concatenate(read, 1)
+
+    def says(self, place: int) -> FloatArray:
+        """What it says of a column of the attacked rows."""
+        secret = self._secrets[place]
+        return _fitted(trees(secret.classes), self._mine, secret.truth, self._read)
 
 
 def _answers(outcome: Any, rows: IntArray, features: FloatArray, asked: IntArray) -> FloatArray:
@@ -199,7 +213,11 @@ def _same_ranks(values: FloatArray, model: FloatArray) -> FloatArray:
 def _fitted(model: Any, features: FloatArray, truth: FloatArray, asked: FloatArray) -> FloatArray:
     if len(np.unique(truth)) < 2:
         return np.full(len(asked), truth[0])
-    return np.asarray(model.fit(features, truth).predict(asked), dtype=np.float64)
+    with warnings.catch_warnings():
+        # An attacker that has not settled is an attacker all the same.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(features, truth)
+    return np.asarray(model.predict(asked), dtype=np.float64)
 
 
 def _score(truth: FloatArray, said: FloatArray, classes: int) -> float:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import torch
 from safetensors import SafetensorError
@@ -110,6 +111,34 @@ class KeyedEncoder:
         """Codes `(rows, width)` under a key; `marks` names the rows (see `fresh_marks`)."""
         noise = self.share.noise * keyed_noise(key, marks, self.width)
         return on_grid(self.clean_codes(frame) + noise)
+
+    @property
+    def outcome_names(self) -> tuple[str, ...]:
+        """The columns that tasks predict."""
+        return outcome_columns(self.share)
+
+    def answers(self, codes: FloatArray) -> dict[str, npt.NDArray[Any]]:
+        """What the tasks' own models read off released codes, as columns `(rows,)`.
+
+        A class has its probability, a number its own unit, a cluster its number.
+        """
+        opened = torch.tensor(codes[:, : self.open_width]).float()
+        found: dict[str, npt.NDArray[Any]] = {}
+        for task, head, learned in zip(
+            self.share.tasks, self.players_.heads, self.tasks_.outcomes_, strict=True
+        ):
+            with torch.no_grad():
+                said = head(opened)
+            if task.kind == "regression":
+                numbers = said[:, 0].numpy().astype(np.float64)
+                found[f"answer_{task.column}"] = numbers * learned["scale"] + learned["centre"]
+            elif task.kind == "clustering":
+                found["answer_cluster"] = said.argmax(1).numpy().astype(np.int16)
+            else:
+                chances = said.softmax(1).numpy()
+                for place, name in enumerate(learned["classes"]):
+                    found[f"answer_{task.column}={name}"] = chances[:, place]
+        return found
 
     def decode(self, codes: FloatArray, key: bytes, marks: IntArray, *, seed: int) -> pd.DataFrame:
         """Rows as the holder of the key reads them: the likeliest codes, with details drawn.

@@ -9,13 +9,15 @@ from models.representation.exposure import Exposure
 
 _BATCH = 2000
 _MOST_BATCHES = 6
+_SAME = 1e-9
 
 
 class RelinkageAttack:
     """Can two recipients who put their releases together find the same rows in both?
 
-    Scenario: both have codes of the same 2,000 rows, shuffled, each under a key of its own. For
-    each row of the first, the attacker names one of the second; chance is one hit in 2,000. It
+    Scenario: both have codes of the same 2,000 rows, shuffled, each under a key of its own, and
+    true outcomes where parcels hold them. For each row of the first, the attacker names one of the
+    second; chance is one hit in 2,000. It
     tries the nearest code, and the likeliest one: nearest, weighed by how crowded the place is,
     with the noise known. The better one counts, over up to six batches of rows.
     """
@@ -46,6 +48,9 @@ class RelinkageAttack:
         for number in range(batches):
             rows = order[number * batch : (number + 1) * batch]
             distances = _squares(side.codes[rows], side.again[rows])
+            if side.told.shape[1]:
+                # Outcomes that both parcels hold must be the same ones.
+                distances[_squares(side.told[rows], side.told[rows]) > _SAME] = np.inf
             found["nearest code"] += _hits(distances)
             likelihood = np.exp(-distances / (4 * exposure.noise**2))
             crowd = likelihood.mean(0, keepdims=True) + 1e-12

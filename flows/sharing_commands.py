@@ -1,0 +1,118 @@
+"""The commands of those who share codes and receive them: `open`, and `key new | rewrap | rekey`.
+
+Keys are named, never typed: `file:PATH` (or a path), `env:NAME`, or an installed key service.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from data_contracts.errors import StoreError
+
+keys = typer.Typer(help="Make keys of sealed parcels, and change who opens one.")
+
+ParcelArgument = Annotated[Path, typer.Argument(metavar="PARCEL", show_default=False)]
+KeyOption = Annotated[
+    str, typer.Option("--key", metavar="KEY", help="A key file, env:NAME or SERVICE:NAME.")
+]
+NewKeyOption = Annotated[
+    str, typer.Option("--to", metavar="KEY", help="The key that opens it from now on.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Last line of output: one JSON object.")]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Puts these commands beside the others."""
+    app.command(name="open")(open_sealed)
+    app.add_typer(keys, name="key")
+
+
+def open_sealed(
+    parcel: ParcelArgument,
+    key: KeyOption,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE.parquet")],
+    table: Annotated[str | None, typer.Option(help="Of a parcel with several tables.")] = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Open a sealed parcel with the key that it was sealed for."""
+    from flows.command_line import _finish, _say, _session
+
+    with _session(as_json, debug):
+        from tasks.sealing_keys import key_from
+        from tasks.unsealing import open_parcel
+
+        opened = open_parcel(parcel, key_from(key), output, table)
+        _say(f"release {opened.release}, sealed for {opened.recipient}")
+        _say(f"wrote {opened.rows:,} rows to {output}")
+        _finish(state="opened", **opened.model_dump(mode="json"))
+
+
+@keys.command(name="new")
+def new_key(
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE")],
+    age: Annotated[bool, typer.Option(help="An age key pair: others seal with its half.")] = False,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Make a key file that only its owner can read. The key itself is never printed."""
+    from flows.command_line import _finish, _say, _session
+
+    with _session(as_json, debug):
+        from tasks.sealing_keys import key_from, new_age_key, new_symmetric_key, write_key
+
+        secret, public = new_age_key() if age else (new_symmetric_key(), None)
+        if not write_key(output, secret):
+            raise StoreError(
+                f"{output}: exists already, and keys are not overwritten. Name another."
+            )
+        name = key_from(f"file:{output}").key_id()
+        _say(f"wrote {output}: key {name}")
+        if public is not None:
+            _say(f"public {public}")
+        _finish(state="made", output=str(output), key=name, public=public)
+
+
+@keys.command()
+def rewrap(
+    parcel: ParcelArgument,
+    key: KeyOption,
+    to: NewKeyOption,
+    keep: Annotated[bool, typer.Option(help="The old keys still open it too.")] = False,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Let another key open a parcel; its data stay as they are."""
+    from flows.command_line import _finish, _say, _session
+
+    with _session(as_json, debug):
+        from tasks.sealing_keys import key_from
+        from tasks.unsealing import rewrap as rewrap_parcel
+
+        seal = rewrap_parcel(parcel, key_from(key), key_from(to), keep=keep)
+        opens = [one.key for one in seal.keys]
+        _say(f"{parcel}: opens with key {', '.join(opens)}")
+        _finish(state="rewrapped", parcel=str(parcel), keys=opens)
+
+
+@keys.command()
+def rekey(
+    parcel: ParcelArgument,
+    key: KeyOption,
+    to: NewKeyOption,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Write a parcel anew under a fresh data key: for when a key has become known."""
+    from flows.command_line import _finish, _say, _session
+
+    with _session(as_json, debug):
+        from tasks.sealing_keys import key_from
+        from tasks.unsealing import rekey as rekey_parcel
+
+        seal = rekey_parcel(parcel, key_from(key), key_from(to))
+        opens = [one.key for one in seal.keys]
+        _say(f"{parcel}: written anew, opens with key {', '.join(opens)}")
+        _finish(state="rekeyed", parcel=str(parcel), keys=opens)

@@ -1,0 +1,57 @@
+"""What a sender and a recipient type: make a key, open a parcel, change its key."""
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from flows.command_line import app
+from tasks.sealing import Parcel, seal_tables, write_parcel
+from tasks.sealing_keys import key_from
+
+ROWS = pa.table({"code_00": [1.0, 2.0, 3.0]})
+
+
+def typed(*words: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        app(list(words))
+    return int(ended.value.code or 0)
+
+
+def test_from_key_to_opened_parcel_and_a_new_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert typed("key", "new", "-o", "clinic.key") == 0
+    assert (tmp_path / "clinic.key").stat().st_mode & 0o077 == 0
+    secret = (tmp_path / "clinic.key").read_text().strip()
+    assert typed("key", "new", "-o", "clinic.key") == 1
+    assert (tmp_path / "clinic.key").read_text().strip() == secret
+    parcel = Parcel(release="r1", recipient="clinic")
+    sealed = seal_tables(parcel, {"people": ROWS}, key_from("clinic.key"))
+    write_parcel(tmp_path / "parcel", sealed)
+    assert typed("open", "parcel", "--key", "clinic.key", "-o", "rows.parquet", "--json") == 0
+    answer = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (answer["state"], answer["rows"], answer["recipient"]) == ("opened", 3, "clinic")
+    assert pq.read_table("rows.parquet").equals(ROWS)
+    assert typed("key", "new", "-o", "later.key") == 0
+    assert typed("key", "rewrap", "parcel", "--key", "clinic.key", "--to", "later.key") == 0
+    assert typed("open", "parcel", "--key", "clinic.key", "-o", "no.parquet") == 1
+    monkeypatch.setenv("LATER", (tmp_path / "later.key").read_text())
+    assert typed("open", "parcel", "--key", "env:LATER", "-o", "again.parquet") == 0
+    assert typed("key", "rekey", "parcel", "--key", "env:LATER", "--to", "clinic.key") == 0
+    assert typed("open", "parcel", "--key", "clinic.key", "-o", "third.parquet") == 0
+    shown = capsys.readouterr()
+    assert secret.split(":")[1] not in shown.out + shown.err
+    assert not (tmp_path / "no.parquet").exists()
+
+
+def test_an_age_key_shows_its_public_half_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert typed("key", "new", "--age", "-o", str(tmp_path / "age.key"), "--json") == 0
+    out = capsys.readouterr().out
+    assert json.loads(out.splitlines()[-1])["public"].startswith("age1")
+    assert "AGE-SECRET" not in out
