@@ -8,6 +8,7 @@ import numpy as np
 from scipy.stats import ortho_group
 
 from data_contracts.report import Finding
+from data_contracts.share import ShareBars
 from models.base import ProgressCallback
 from models.representation.disclosure import AttributeAttack, MembershipAttack
 from models.representation.exposure import Exposure
@@ -75,12 +76,14 @@ class Controls:
 
 
 def refused(exposure: Exposure) -> bool:
-    """Whether inversion at the declared pairs or re-linkage refuses these codes."""
+    """Whether inversion at the declared pairs, or re-linkage, refuses these codes.
+
+    By the usual bars, whatever the contract says: this asks how well the attackers see.
+    """
     pairs = max(exposure.share.known_pairs, 20)
-    findings = (
-        *InversionAttack(pairs).evaluate(_declared(exposure, pairs)),
-        *RelinkageAttack().evaluate(exposure),
-    )
+    share = exposure.share.model_copy(update={"known_pairs": pairs, "bars": ShareBars()})
+    judged = replace(exposure, share=share)
+    findings = (*InversionAttack(pairs).evaluate(judged), *RelinkageAttack().evaluate(judged))
     return any(finding.state == "refuse" for finding in findings)
 
 
@@ -110,8 +113,3 @@ def shuffled(exposure: Exposure) -> Exposure:
         released.again[other.permutation(released.rows)],
         exposure.fresh.codes[one.permutation(exposure.fresh.rows)],
     )
-
-
-def _declared(exposure: Exposure, pairs: int) -> Exposure:
-    share = exposure.share.model_copy(update={"known_pairs": pairs})
-    return replace(exposure, share=share)

@@ -1,0 +1,136 @@
+"""Attacks with known answers: codes that tell are caught, codes that do not tell pass."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from data_contracts.share import DeclaredTask, Recipient, Share
+from models.representation.declared import Outcome
+from models.representation.disclosure import AttributeAttack, MembershipAttack
+from models.representation.evidence import identity, refused, rotation, shuffled
+from models.representation.exposure import Exposure, Secret, Side
+from models.representation.gains import gain_of_draws, row_gains, weighted_auc
+from models.representation.inversion import InversionAttack
+from models.representation.kept_tasks import KeptTasks
+from models.representation.relinkage import RelinkageAttack
+
+TASK = DeclaredTask(kind="classification", column="outcome")
+SHARE = Share(tasks=(TASK,), recipients=(Recipient(name="clinic", key="env:KEY"),))
+NOISE = 0.2
+
+
+def side(rows: int, seed: int) -> Side:
+    """Outcome from the first number; a secret number and a secret class of the others."""
+    random = np.random.default_rng(seed)
+    raw = random.normal(size=(rows, 4))
+    outcome = (raw[:, 0] + 0.4 * random.normal(size=rows) > 0).astype(float)
+    kind = (raw[:, 2] > 0).astype(float)
+    secrets = (Secret("height", raw[:, 1], 0), Secret("kind", kind, 2))
+    answers = Outcome(TASK, outcome, 2)
+    codes, again = (np.tanh(raw[:, :1]) + NOISE * random.normal(size=(rows, 1)) for _ in range(2))
+    return Side(codes, again, answers.flat(), raw, (answers,), secrets, np.zeros((rows, 0)))
+
+
+def exposure() -> Exposure:
+    return Exposure(
+        table="people", released=side(3000, 1), fresh=side(2000, 2), sensitive=("kind",),
+        noise=NOISE, open_width=1, share=SHARE, seed=1,
+    )  # fmt: skip
+
+
+HONEST = exposure()
+LEAKING = replace(HONEST, released=replace(
+    HONEST.released,
+    codes=np.concatenate([HONEST.released.codes, HONEST.released.features[:, 1:3]], 1),
+))  # fmt: skip
+
+
+@pytest.mark.parametrize("pairs", [0, 20, 200])
+def test_codes_that_do_not_tell_a_column_pass_inversion(pairs: int) -> None:
+    (finding,) = InversionAttack(pairs).evaluate(HONEST)
+    assert finding.low is not None and finding.low < 0.05
+    assert finding.state == ("info" if pairs > SHARE.known_pairs else "pass")
+
+
+def test_a_column_in_the_code_is_inverted_from_twenty_pairs() -> None:
+    (finding,) = InversionAttack(20).evaluate(LEAKING)
+    assert finding.state == "refuse"
+    assert finding.value is not None and finding.value > 0.3
+
+
+def test_without_pairs_what_an_answer_says_of_a_column_is_found() -> None:
+    told = tuple(
+        replace(one, secrets=(Secret("height", one.features[:, 0], 0), one.secrets[1]))
+        for one in (HONEST.released, HONEST.fresh)
+    )
+    (finding,) = InversionAttack(0).evaluate(replace(HONEST, released=told[0], fresh=told[1]))
+    assert finding.state == "refuse"
+    assert finding.column == "height"
+
+
+def test_a_sensitive_column_in_the_code_is_refused_and_another_is_not() -> None:
+    (clean,) = AttributeAttack().evaluate(HONEST)
+    (leaked,) = AttributeAttack().evaluate(LEAKING)
+    assert clean.state in ("pass", "inconclusive")
+    assert clean.value is not None and clean.value < 0.03
+    assert leaked.state == "refuse"
+    assert leaked.value is not None and leaked.value > 0.4
+
+
+def test_codes_that_remember_are_told_from_codes_that_do_not() -> None:
+    (clean,) = MembershipAttack().evaluate(HONEST)
+    moved = replace(HONEST, released=replace(HONEST.released, codes=HONEST.released.codes + 0.5))
+    (marked,) = MembershipAttack().evaluate(moved)
+    assert clean.state != "refuse"
+    assert marked.state == "refuse"
+
+
+def test_relinkage_counts_cells_times_chance() -> None:
+    random = np.random.default_rng(4)
+    cells = random.integers(0, 8, HONEST.released.rows).astype(float)[:, None] * 100
+    codes = [cells + random.random(cells.shape) for _ in range(2)]
+    eight = replace(HONEST, noise=1.0, released=replace(
+        HONEST.released, codes=codes[0], again=codes[1]
+    ))  # fmt: skip
+    hits, tries, batch, _ = RelinkageAttack().attack(eight)
+    # A code that tells one of eight cells finds a row again eight times as often as chance.
+    assert 3 <= hits / tries * batch <= 16
+    same = replace(eight, released=replace(eight.released, again=codes[0]))
+    (finding,) = RelinkageAttack().evaluate(same)
+    assert finding.state == "refuse"
+    assert finding.value is not None and finding.value > 0.99 * batch
+
+
+def test_true_outcomes_in_parcels_link_rows_too() -> None:
+    told = replace(HONEST.released, told=np.arange(3000.0)[:, None])
+    (finding,) = RelinkageAttack().evaluate(replace(HONEST, released=told))
+    assert finding.value == 2000
+
+
+def test_controls_hiding_nothing_are_refused_and_shuffled_codes_pass() -> None:
+    assert refused(identity(HONEST))
+    assert refused(rotation(HONEST))
+    assert not refused(shuffled(HONEST))
+
+
+def test_the_share_of_a_task_that_codes_keep() -> None:
+    (kept,) = KeptTasks().evaluate(HONEST)
+    assert kept.value is not None and 0.8 < kept.value < 1.05
+    lost = HONEST.with_codes(*(np.zeros((len(one), 1)) for one in (
+        HONEST.released.codes, HONEST.released.again, HONEST.fresh.codes
+    )))  # fmt: skip
+    (none,) = KeptTasks().evaluate(lost)
+    assert none.state == "refuse"
+    assert none.value == pytest.approx(0, abs=0.05)
+
+
+def test_gains_by_hand() -> None:
+    truth, prior, attack = np.array([1.0, 2, 3, 4]), np.full(4, 2.5), np.array([1.0, 2, 3, 2.5])
+    # Variance 1.25: the prior explains nothing, the attack all but 2.25 / 5 of it.
+    assert row_gains(truth, prior, attack, numbers=True).mean() == pytest.approx(1 - 2.25 / 5)
+    assert row_gains(truth, prior, attack, numbers=False).mean() == 0.75
+    sure = gain_of_draws([np.ones(50), np.ones(50)], 1.0, 0.0)
+    assert (sure.value, sure.low) == (1.0, 1.0)
+    assert sure.state(0.1) == "refuse"
+    assert weighted_auc(np.array([0.0, 0, 1, 1]), np.eye(2)[[0, 0, 1, 1]]) == 1.0
