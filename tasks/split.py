@@ -140,7 +140,9 @@ def _unit_keys(part: pa.Table, unit: str | None, first_row: int, seed: int) -> n
     if unit is None:
         return _mix(rows, seed)
     column = part[unit]
-    hashed = pd.util.hash_array(column.to_pandas().astype(str).to_numpy(dtype=object))
+    # Text by Arrow: pandas would read 7 as 7.0 in those parts in which a unit is missing.
+    texts = pc.fill_null(column.cast(pa.string()), "")
+    hashed = pd.util.hash_array(texts.to_numpy(zero_copy_only=False).astype(object))
     missing = pc.is_null(column).to_numpy(zero_copy_only=False)
     return _mix(np.where(missing, _mix(rows, 7), hashed), seed)
 

@@ -56,6 +56,23 @@ def test_all_rows_of_a_unit_are_on_one_side(tmp_path: Path) -> None:
     assert len(holdout) == round(0.25 * len(training | holdout))
 
 
+def test_a_numbered_unit_stays_whole_where_some_rows_have_none(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    store.make_folder("c/ingests/i/visits")
+    numbers = list(range(200))
+    for part, people in enumerate([numbers, [*numbers[:-1], None]]):
+        rows = pa.table({"person": pa.array(people, pa.int64()), "x": pa.array(numbers)})
+        path = f"c/ingests/i/visits/part-{part:05d}.parquet"
+        pq.write_table(rows, path, filesystem=store.fs)
+    made = contract(unit="person")
+    integer = {"logical_type": "integer", "physical_type": "int64"}
+    person = made.tables[0].columns[0].model_copy(update=integer)
+    table = made.tables[0].model_copy(update={"columns": (person, made.tables[0].columns[1])})
+    sides = split(store, made.model_copy(update={"tables": (table,)}))
+    training, holdout = sides.training()["person"], sides.holdout()["person"]
+    assert not set(training.to_pylist()) & set(holdout.to_pylist())
+
+
 def test_the_split_is_the_same_again_and_the_seed_moves_it(tmp_path: Path) -> None:
     store = ingest(tmp_path, 400, 50)
     made = contract()
