@@ -17,6 +17,7 @@ from models.privacy.distance_share import evaluate_distance
 from models.privacy.hygiene import evaluate_hygiene
 from models.privacy.membership import Attacked, membership_trials
 from models.privacy.planted import fresh_finding, fresh_p_values, plant_leaks, planted_finding
+from models.privacy.repeats import without_repeats
 from models.privacy.risks import risk_trials
 from models.privacy.trial import Trial, settle
 
@@ -103,6 +104,7 @@ def _gate_table(
     hygiene = evaluate_hygiene(coded, frames)
     if min(coded.rows.values()) == 0 or not coded.columns:
         return _TableGate((hygiene, *_nothing_to_compare(coded)), (), {})
+    coded, repeats = without_repeats(coded)
     test = CopyTest.of(coded, level)
     attacked = Attacked.of(coded, test.space)
     tell(1 / STAGES)
@@ -120,6 +122,7 @@ def _gate_table(
     tell(3 / STAGES)
     findings = (
         hygiene,
+        *repeats,
         planted_finding(test, planted),
         fresh_finding(coded, fresh),
         *evaluate_distance(coded),

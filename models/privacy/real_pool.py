@@ -73,7 +73,7 @@ class RealPool:
             rows=MixedRows(numbers[order], codes[order]),
             units=units.astype(np.int64),
             trained=present <= one.max(initial=-1),
-            owners=_owners(real[order], units.astype(np.int64), count),
+            owners=owners_of(real[order], units.astype(np.int64), count),
         )
 
     @property
@@ -108,7 +108,7 @@ class RealPool:
         )
 
 
-def _owners(codes: IntArray, units: IntArray, count: int) -> IntArray:
+def owners_of(codes: IntArray, units: IntArray, count: int) -> IntArray:
     """For each exact code the only unit that holds it; -1 for none or several."""
     lowest = np.full(count, np.iinfo(np.int64).max)
     highest = np.full(count, NOBODY)

@@ -97,6 +97,16 @@ def test_training_and_holdout_that_share_units_are_a_broken_gate() -> None:
     assert fresh.state == "refuse" and "broken" in fresh.detail
 
 
+def test_held_out_rows_as_candidate_pass_and_hide_no_copies() -> None:
+    """They point at the holdout alone: beside so many votes no leak would be seen."""
+    found = gate(HOLDOUT)
+    assert "refuse" not in states(found).values()
+    assert states(found)["held_out_rows"] == "info"
+    assert states(found)["exact_copies"] == "pass"
+    assert states(gate(splice(HOLDOUT, TRAINING.slice(0, 100))))["exact_copies"] == "refuse"
+    assert "held_out_rows" not in states(HONEST)
+
+
 def test_planted_leaks_are_told_where_the_table_is_too_small_for_them() -> None:
     planted = named(HONEST.findings, "planted_leaks")
     assert planted.state == "info" and planted.bar == 4

@@ -1,0 +1,100 @@
+"""Any tool's table: restored to the contract's types, or refused in a sentence that names why."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from data_contracts.errors import ContractError
+from data_contracts.loading import load_contract
+from data_contracts.schema import arrow_schema
+from flows.prove_dataset import prove_here
+from tasks.candidate import GateClosedError, judge_candidate, read_candidate
+from tasks.prove import Ingest
+from tasks.split import Split
+from tasks.storage import Store
+from tests.flows.people import write_people
+
+ROWS = {
+    "id": [1, 2], "age": [30.0, None], "income": [10.5, 11.25], "region": ["north", "west"],
+    "member": [True, False], "joined": ["2020-01-01", "2021-05-05"],
+    "seen": ["2023-01-01T00:00:00", "2023-03-03T10:00:00"], "unnamed": [0, 1],
+}  # fmt: skip
+
+
+def write(folder: Path, **changes: Any) -> Path:
+    columns = {name: values for name, values in {**ROWS, **changes}.items() if values is not None}
+    pq.write_table(pa.table(columns), folder / "made.parquet")
+    return folder / "made.parquet"
+
+
+def test_types_are_restored_to_the_contract_s(tmp_path: Path) -> None:
+    contract = load_contract(write_people(tmp_path))
+    rows = read_candidate(contract, write(tmp_path))["people"]
+    assert rows.schema.types == arrow_schema(contract.tables[0]).types
+    assert rows.column_names == list(contract.tables[0].column_names)
+    assert rows["age"].to_pylist() == [30, None]
+    assert str(rows["income"][1].as_py()) == "11.25"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"age": None, "income": None}, "no column 'age', 'income'"),
+        ({"age": [30.5, 31.0]}, "column 'age'"),
+        ({"income": ["much", "little"]}, "column 'income'"),
+        ({"joined": ["soon", "later"]}, "column 'joined'"),
+    ],
+)
+def test_what_does_not_fit_is_named_without_its_value(
+    tmp_path: Path, changes: dict[str, Any], words: str
+) -> None:
+    contract = load_contract(write_people(tmp_path))
+    with pytest.raises(ContractError) as caught:
+        read_candidate(contract, write(tmp_path, **changes))
+    assert words in str(caught.value) and "made.parquet" in str(caught.value)
+    assert "soon" not in str(caught.value) and "much" not in str(caught.value)
+
+
+def test_a_file_that_is_no_parquet_or_not_there_is_said_to_be(tmp_path: Path) -> None:
+    contract = load_contract(write_people(tmp_path))
+    (tmp_path / "text.parquet").write_text("id,age\n")
+    for name, words in (("text.parquet", "not a Parquet file"), ("none.parquet", "no such file")):
+        with pytest.raises(ContractError, match=words):
+            read_candidate(contract, tmp_path / name)
+
+
+@pytest.fixture(scope="module")
+def proven(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ingest]:
+    folder = tmp_path_factory.mktemp("gate")
+    return folder, prove_here(write_people(folder), str(folder / "store"))
+
+
+def test_a_copy_of_the_training_rows_is_refused_with_exit_code_3(
+    proven: tuple[Path, Ingest],
+) -> None:
+    folder, ingest = proven
+    contract = load_contract(folder / "people.odcs.yaml")
+    split = Split(Store(str(folder / "store")), contract, contract.tables[0], ingest.path)
+    pq.write_table(split.training(), folder / "copy.parquet")
+    with pytest.raises(GateClosedError) as caught:
+        judge_candidate(contract, ingest, str(folder / "store"), folder / "copy.parquet")
+    outcome = caught.value.outcome
+    assert (caught.value.exit_code, outcome.state) == (3, "refused")
+    assert outcome.tests["exact_copies"] == outcome.tests["hygiene"] == "refuse"
+    assert list(Path(outcome.record).glob("run-0001.json"))
+
+
+def test_held_out_rows_are_not_refused(proven: tuple[Path, Ingest]) -> None:
+    folder, ingest = proven
+    contract = load_contract(folder / "people.odcs.yaml")
+    split = Split(Store(str(folder / "store")), contract, contract.tables[0], ingest.path)
+    pq.write_table(split.holdout(), folder / "fresh.parquet")
+    try:
+        outcome = judge_candidate(contract, ingest, str(folder / "store"), folder / "fresh.parquet")
+    except GateClosedError as closed:
+        outcome = closed.outcome
+        assert closed.exit_code == 4
+    assert "refuse" not in outcome.tests.values()

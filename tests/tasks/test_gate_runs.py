@@ -1,0 +1,57 @@
+"""The gate's runs: recorded, paid for, and a refusal that stays."""
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from data_contracts.dataset import Dataset
+from data_contracts.report import Finding
+from tasks.gate_runs import GateRuns, run_gate
+from tasks.storage import Store
+from tests.models.evaluation.tables import contract_for, dataset, draw_people, named
+
+TRAINING, FRESH, HOLDOUT = (draw_people(200, seed) for seed in (1, 2, 3))
+CONTRACT = contract_for(TRAINING)
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> GateRuns:
+    return GateRuns(Store(str(tmp_path)), "tests/models/m/privacy")
+
+
+def judge(runs: GateRuns, content: str, made: pa.Table) -> tuple[Finding, ...]:
+    sides: list[Dataset] = [dataset(CONTRACT, rows) for rows in (TRAINING, made, HOLDOUT)]
+    return run_gate(runs, content, (sides[0], sides[1], sides[2]))
+
+
+def test_a_retry_is_recorded_and_pays_with_its_alpha(runs: GateRuns) -> None:
+    first = judge(runs, "one", FRESH)
+    assert named(first, "gate_runs").value == 1
+    second = judge(runs, "two", draw_people(200, 9))
+    assert named(second, "gate_runs").value == 2
+    assert [record["run"] for record in runs.records()] == [1, 2]
+    alphas = [record["figures"]["alpha"] for record in runs.records()]
+    assert alphas[1] == pytest.approx(alphas[0] / 2)
+
+
+def test_the_same_content_again_is_no_retry_and_is_judged_as_it_was(runs: GateRuns) -> None:
+    first = judge(runs, "one", FRESH)
+    assert judge(runs, "one", FRESH) == first
+    assert len(runs.records()) == 1
+
+
+def test_what_was_refused_once_stays_refused(runs: GateRuns) -> None:
+    assert "refuse" in {finding.state for finding in judge(runs, "leak", TRAINING)}
+    again = named(judge(runs, "other", FRESH), "gate_runs")
+    assert again.state == "refuse" and "refused before" in again.detail
+
+
+def test_exact_figures_are_kept_and_hold_no_value_of_a_row(runs: GateRuns, tmp_path: Path) -> None:
+    judge(runs, "one", FRESH)
+    (file,) = (tmp_path / "tests/models/m/privacy").glob("run-*.json")
+    record = json.loads(file.read_text())
+    tests = record["figures"]["tables"]["rows"]["tests"]
+    assert all(0 <= test["p_value"] <= 1 for test in tests)
+    assert str(TRAINING["income"][0].as_py()) not in file.read_text()
