@@ -12,7 +12,7 @@ from typing import Any
 
 from data_contracts.contract import Contract
 from data_contracts.errors import ModelError
-from data_contracts.report import Finding, Report, judge
+from data_contracts.report import Finding, Report, Verdict, judge
 from tasks.storage import Store
 
 WITHHELD = "withheld"
@@ -79,9 +79,8 @@ def published_report(store: Store, contract: Contract, report: Report, model: st
         finding for table, one in statements.items() for finding in budget_findings(one, table)
     )
     verdict, reasons = judge((*report.findings, *checked))
-    silent = tuple(_silent(finding) for finding in report.findings)
     if verdict != "published":
-        reasons = judge((*silent, *checked))[1]
+        reasons = (*_unsaid(report.findings, verdict), *judge(checked)[1])
     told = {key: value for key, value in report.provenance.items() if key in _TOLD}
     rows = report.provenance.get("rows", {})
     told["rows"] = {
@@ -105,6 +104,8 @@ def read_statements(store: Store, model: str) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _silent(finding: Finding) -> Finding:
-    """A finding with its state and nothing that was seen in the rows."""
-    return Finding(name=finding.name, group=finding.group, value=None, state=finding.state)
+def _unsaid(findings: tuple[Finding, ...], verdict: Verdict) -> tuple[str, ...]:
+    """Which figures of real rows kept the release back, without the figures."""
+    state = "refuse" if verdict == "refused" else "inconclusive"
+    names = dict.fromkeys(finding.name for finding in findings if finding.state == state)
+    return tuple(f"{name}: its figure stays with the model, beside the rows" for name in names)

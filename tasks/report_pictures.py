@@ -8,6 +8,7 @@ from markupsafe import Markup
 from data_contracts.report import Report
 from tasks.heat_map_svg import MOST_COLUMNS, heat_map, matrix
 from tasks.pictures_svg import SOURCES, column_picture, largest_gap
+from tasks.report_ledger import ledger_facts
 from tasks.report_numbers import (
     count,
     duration,
@@ -240,7 +241,7 @@ def provenance_view(report: Report) -> dict[str, Any]:
     longest = max((number(value) or 0.0 for value in seconds.values()), default=0.0)
     known = {key for key, _ in _PLACES}
     shown = known | {
-        "contract_name", "generator_options", "rows", "versions", "seconds", "peak_mib"
+        "contract_name", "generator_options", "rows", "versions", "seconds", "peak_mib", "privacy"
     }  # fmt: skip
     facts = [(label, plain(found[key])) for key, label in _PLACES if found.get(key) is not None]
     facts += [
@@ -248,6 +249,7 @@ def provenance_view(report: Report) -> dict[str, Any]:
         for key, value in found.items()
         if key not in shown and value is not None
     ]
+    facts += ledger_facts(mapping(found.get("privacy")))
     peak = number(found.get("peak_mib"))
     if peak is not None:
         facts.append(("Peak memory", f"{count(round(peak))} MiB"))

@@ -78,7 +78,7 @@ def test_no_name_or_number_of_private_rows_is_published(made: tuple[Outcome, Pat
             assert ingest not in text
             assert '"training"' not in text
     assert manifest["ingest"] == "withheld"
-    (model,) = [path for path in (store / "people" / "models").iterdir()]
+    (model,) = (store / "people" / "models").iterdir()
     told = json.loads((model / "manifest.json").read_text())
     assert model.name == manifest["model"]
     assert told["rows"]["people"] != 0

@@ -13,6 +13,7 @@ from data_contracts.report import Finding, Report
 from models.differential_privacy.ledger import Ledger
 from tasks.fit import check_generator
 from tasks.private_release import private_name, published_report, told_rows
+from tasks.render import render_report
 from tasks.storage import Store
 from tests.checks.members import CONTRACT, contract_for
 
@@ -85,7 +86,16 @@ def test_without_privacy_a_report_is_published_as_it_is(store: Store) -> None:
 
 def test_a_refusal_is_told_without_its_figure(store: Store) -> None:
     report = published_report(store, PRIVATE, full_report("refuse"), MODEL)
-    assert any("detection_auc" in reason for reason in report.reasons)
+    assert report.reasons == ("detection_auc: its figure stays with the model, beside the rows",)
+
+
+def test_the_page_prints_what_was_spent_on_what(store: Store) -> None:
+    report = published_report(store, PRIVATE, full_report(), MODEL)
+    named = {**report.provenance, "release": "one"}
+    page = render_report(report.model_copy(update={"provenance": named}))
+    assert "Spent on counts" in page
+    assert "discrete Gaussian noise of variance" in page
+    assert "squared_mu" not in page
 
 
 def test_a_ledger_that_lies_is_refused(store: Store) -> None:
