@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from data_contracts.errors import ContractError, UnderstudyError
+from flows.sharing_commands import register
 
 if TYPE_CHECKING:
     from tasks.prove import Ingest
@@ -27,6 +28,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+register(app)
 
 StoreOption = Annotated[str, typer.Option("--store", help="Folder or object-store URI.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Last line of output: one JSON object.")]
@@ -37,7 +39,11 @@ SetOption = Annotated[
 ]
 ContractArgument = Annotated[Path, typer.Argument(metavar="CONTRACT", show_default=False)]
 
-FLOWS = {"synthesize-dataset": "synthesize_dataset", "prove-dataset": "prove_dataset"}
+FLOWS = {
+    "synthesize-dataset": "synthesize_dataset",
+    "prove-dataset": "prove_dataset",
+    "share-representation": "share_representation",
+}
 
 
 @app.command()

@@ -22,6 +22,7 @@ from tasks.render import render_report
 from tasks.run import Outcome, Run
 from tasks.storage import MANIFEST, Store
 
+RELEASES = "releases"
 # UTC in whole seconds: text that sorts by age.
 _STAMP = "%Y%m%dT%H%M%SZ"
 
@@ -33,33 +34,34 @@ def release_content(run: Run, model: FittedModel) -> str:
     )
 
 
-def find_release(run: Run, content: str) -> Outcome | None:
+def find_release(run: Run, content: str, kind: str = RELEASES) -> Outcome | None:
     """The whole release that was already made from `content`, if it still stands.
 
     A judgement is made once for each model and sample: asking again gives the same answer, also
     when the answer was no. A published release that another one has replaced since is not taken
-    up again: the caller wants it to be the current one, so it is published anew.
+    up again: the caller wants it to be the current one, so it is published anew. Of another `kind`
+    (a folder beside the releases), none is current.
     """
     store = run.open_store()
-    latest = latest_release(store, run.contract.id) or ""
-    for release in reversed(list_releases(store, run.contract.id)):
-        published = release["verdict"] == "published"
+    latest = (latest_release(store, run.contract.id) or "") if kind == RELEASES else ""
+    for release in reversed(list_releases(store, run.contract.id, kind)):
+        published = release["verdict"] == "published" and kind == RELEASES
         if release["content"] != content or (published and release["release"] < latest):
             continue
         if published:
             # A run that was killed between its release and the pointer left this to do.
             point_latest(store, run.contract.id, release["release"])
         report = store.read_json(f"{release['path']}/report.json")
-        return _outcome(store, release, tuple(report["reasons"]), reused=True)
+        return outcome_of(store, release, tuple(report["reasons"]), reused=True)
     return None
 
 
-def list_releases(store: Store, contract_id: str) -> list[dict[str, Any]]:
+def list_releases(store: Store, contract_id: str, kind: str = RELEASES) -> list[dict[str, Any]]:
     """The manifests of all whole releases of a contract, oldest first, with `path` and `latest`."""
     latest = latest_release(store, contract_id)
     found = []
-    for name in store.list_folders(f"{contract_id}/releases"):
-        path = f"{contract_id}/releases/{name}"
+    for name in store.list_folders(f"{contract_id}/{kind}"):
+        path = f"{contract_id}/{kind}/{name}"
         if store.is_committed(path):
             manifest = store.read_json(f"{path}/{MANIFEST}")
             found.append({**manifest, "path": path, "latest": name == latest})
@@ -87,7 +89,7 @@ def publish_release(run: Run, model: FittedModel, report: Report, content: str) 
     store.write_bytes(f"{draft}/contract.odcs.yaml", dump_contract(run.contract).encode())
     # Named and committed under one lock, so that names grow in the order of the commits.
     with store.lock(contract_id):
-        name = _new_name(store, contract_id, content)
+        name = new_name(store, f"{contract_id}/{RELEASES}", content)
         final = f"{contract_id}/releases/{name}"
         report = report.model_copy(update={"provenance": {**report.provenance, "release": name}})
         store.write_json(f"{draft}/report.json", report.model_dump(mode="json"))
@@ -98,7 +100,7 @@ def publish_release(run: Run, model: FittedModel, report: Report, content: str) 
     if report.verdict == "published":
         point_latest(store, contract_id, name)
     release = {**manifest.model_dump(mode="json"), "path": final}
-    return _outcome(store, release, report.reasons, reused=False)
+    return outcome_of(store, release, report.reasons, reused=False)
 
 
 def point_latest(store: Store, contract_id: str, release: str) -> None:
@@ -117,7 +119,7 @@ def point_latest(store: Store, contract_id: str, release: str) -> None:
             )
 
 
-def _new_name(store: Store, contract_id: str, content: str) -> str:
+def new_name(store: Store, folder: str, content: str) -> str:
     """Time first, so that names sort by age; then content; then a mark of the run.
 
     A release is always named at least a second after the newest one: in the same second, or when
@@ -125,7 +127,7 @@ def _new_name(store: Store, contract_id: str, content: str) -> str:
     contract's lock. The names are UTC, in whole seconds.
     """
     seconds = math.floor(_now())
-    for name in store.list_folders(f"{contract_id}/releases"):
+    for name in store.list_folders(folder):
         with contextlib.suppress(ValueError):
             taken = calendar.timegm(time.strptime(name.split("-")[0], _STAMP))
             seconds = max(seconds, taken + 1)
@@ -203,9 +205,10 @@ def verify_release(store: Store, path: str) -> list[str]:
     return wrong
 
 
-def _outcome(
+def outcome_of(
     store: Store, release: dict[str, Any], reasons: tuple[str, ...], *, reused: bool
 ) -> Outcome:
+    """What a run tells of a committed release: its manifest with its `path`, and the reasons."""
     return Outcome(
         state=release["verdict"],
         contract=release["contract"],

@@ -95,7 +95,7 @@ def test_relinkage_counts_cells_times_chance() -> None:
     ))  # fmt: skip
     hits, tries, batch, _ = RelinkageAttack().attack(eight)
     # A code that tells one of eight cells finds a row again eight times as often as chance.
-    assert 3 <= hits / tries * batch <= 16
+    assert 5 <= hits / tries * batch <= 12
     same = replace(eight, released=replace(eight.released, again=codes[0]))
     (finding,) = RelinkageAttack().evaluate(same)
     assert finding.state == "refuse"
@@ -105,7 +105,7 @@ def test_relinkage_counts_cells_times_chance() -> None:
 def test_true_outcomes_in_parcels_link_rows_too() -> None:
     told = replace(HONEST.released, told=np.arange(3000.0)[:, None])
     (finding,) = RelinkageAttack().evaluate(replace(HONEST, released=told))
-    assert finding.value == 2000
+    assert finding.value == 500
 
 
 def test_controls_hiding_nothing_are_refused_and_shuffled_codes_pass() -> None:

@@ -1,0 +1,99 @@
+"""Codes end to end: a contract in, a sealed parcel out that its recipient opens, or a refusal."""
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+import pytest
+
+from data_contracts.contract import Source
+from data_contracts.errors import ContractError
+from data_contracts.loading import dump_contract
+from data_contracts.schema import to_arrow
+from flows.share_representation import share_representation
+from tasks.publish import verify_release
+from tasks.run import NotPublishedError
+from tasks.sealing_keys import SealError, key_from, new_symmetric_key
+from tasks.storage import Store
+from tasks.unsealing import open_parcel
+from tests.models.representation.people import TABLE, contract, people
+
+pytestmark = pytest.mark.usefixtures("server")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("share")
+    rows = to_arrow(people(1200, seed=3), TABLE)
+    text = rows.set_column(3, "group", rows["group"].cast(pa.string()))
+    text = text.set_column(4, "sign", rows["sign"].cast(pa.string()))
+    text = text.set_column(5, "outcome", rows["outcome"].cast(pa.string()))
+    pa.csv.write_csv(text, folder / "people.csv")
+    for name in ("clinic", "holder"):
+        (folder / f"{name}.key").write_text(new_symmetric_key())
+    return folder
+
+
+def written(folder: Path, **changes: object) -> Path:
+    loose = {"task_kept": 0.5, "inversion": 0.9, "attribute": 0.4, "membership": 0.4,
+             "relinkage": 1000.0}  # fmt: skip
+    agreed = contract(
+        recipients=({"name": "clinic", "key": "file:clinic.key"},), holder="file:holder.key",
+        public=("size",), epochs=2, hidden=2, known_pairs=20, bars={**loose, **changes},
+    )  # fmt: skip
+    table = TABLE.model_copy(update={"source": Source(format="csv", path="people.csv")})
+    path = folder / "people.odcs.yaml"
+    path.write_text(dump_contract(agreed.model_copy(update={"tables": (table,)})))
+    return path
+
+
+def test_a_recipient_opens_what_was_published_and_no_key_is_anywhere(folder: Path) -> None:
+    outcome = share_representation(written(folder), str(folder / "store"))
+    assert outcome.state == "published"
+    assert outcome.release is not None
+    release = Path(outcome.release)
+    store = Store(str(folder / "store"))
+    assert verify_release(store, release.relative_to(folder / "store").as_posix()) == []
+    key = key_from("file:clinic.key", folder)
+    opened = open_parcel(release / "parcels/clinic", key, folder / "codes.parquet")
+    codes = pq.read_table(folder / "codes.parquet")
+    assert opened.rows == codes.num_rows > 800
+    names = {"row", "code_00", "hidden_00", "hidden_01", "answer_outcome=n", "answer_outcome=y"}
+    assert set(codes.column_names) == names
+    with pytest.raises(SealError):
+        open_parcel(release / "parcels/clinic", key_from("file:holder.key", folder), folder / "x")
+    secrets = [(folder / f"{name}.key").read_text().split(":")[1] for name in ("clinic", "holder")]
+    for path in (folder / "store").rglob("*"):
+        if path.is_file():
+            assert not any(secret.encode() in path.read_bytes() for secret in secrets), path
+    report = json.loads((release / "report.json").read_text())
+    assert {"inversion_gain_20", "attribute_gain", "relinkage", "membership_gain"} <= {
+        finding["name"] for finding in report["findings"]
+    }
+    html = (release / "report.html").read_text()
+    assert "Codes are not encryption" in html
+    assert share_representation(written(folder), str(folder / "store")).reused
+
+
+def test_refused_codes_keep_only_their_report(folder: Path) -> None:
+    with pytest.raises(NotPublishedError) as told:
+        share_representation(written(folder, task_kept=1.0), str(folder / "store"))
+    assert told.value.exit_code in (3, 4)
+    release = Path(str(told.value.outcome.release))
+    assert {path.name for path in release.iterdir()} == {
+        "contract.odcs.yaml", "manifest.json", "report.html", "report.json"
+    }  # fmt: skip
+
+
+def test_what_cannot_be_shared_is_told_before_any_work(folder: Path) -> None:
+    path = written(folder)
+    (folder / "clinic.key").rename(folder / "hidden.key")
+    with pytest.raises(SealError, match=r"clinic\.key"):
+        share_representation(path, str(folder / "none"))
+    (folder / "hidden.key").rename(folder / "clinic.key")
+    bare = contract().model_copy(update={"share": None})
+    path.write_text(dump_contract(bare))
+    with pytest.raises(ContractError, match="no `share`"):
+        share_representation(path, str(folder / "none"))
