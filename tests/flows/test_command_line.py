@@ -1,6 +1,8 @@
 """What scripts rely on: exit codes, the last line as JSON, errors as sentences."""
 
 import json
+import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +10,9 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
+from flows.command_line import app
 from tests.conftest import ROOT
 from tests.flows.people import write_people
 
@@ -17,7 +21,8 @@ pytestmark = pytest.mark.usefixtures("server")
 SAMPLE = ("sample", "people.odcs.yaml", "-n", "5", "-o", "x.parquet")
 
 
-def understudy(*arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:
+def in_a_process(*arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:
+    """The command as people type it, in a Python of its own."""
     return subprocess.run(
         [sys.executable, "-m", "flows.command_line", *map(str, arguments)],
         cwd=folder,
@@ -26,6 +31,24 @@ def understudy(*arguments: object, folder: Path) -> subprocess.CompletedProcess[
         text=True,
         check=False,
     )
+
+
+def understudy(*arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:
+    """The same command in this process, which has its libraries loaded already.
+
+    What the command lets through is raised here: a process would print it as a traceback.
+    """
+    words = [str(word) for word in arguments]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        # The command sets what its process lacks; the next test must not find it.
+        patch.setattr(os, "environ", os.environ.copy())
+        # A process asks Prefect to be quiet before it is imported; here it is already.
+        patch.setattr(logging.root.manager, "disable", logging.CRITICAL)
+        ended = CliRunner().invoke(app, words)
+    if ended.exception is not None and not isinstance(ended.exception, SystemExit):
+        raise ended.exception
+    return subprocess.CompletedProcess(words, ended.exit_code, ended.stdout, ended.stderr)
 
 
 def answer(ended: subprocess.CompletedProcess[str]) -> dict[str, Any]:
@@ -43,7 +66,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def published(server: str, folder: Path) -> dict[str, Any]:
-    ended = understudy("run", "synthesize-dataset", "people.odcs.yaml", "--json", folder=folder)
+    ended = in_a_process("run", "synthesize-dataset", "people.odcs.yaml", "--json", folder=folder)
     assert ended.returncode == 0, ended.stderr
     return answer(ended)
 
@@ -129,6 +152,15 @@ def test_errors_are_sentences_with_an_exit_code(
     assert "Traceback" not in ended.stderr
     assert answer(ended)["state"] == "failed"
     assert said in answer(ended)["error"]
+
+
+def test_a_process_ends_with_the_code_and_the_sentence_alone(
+    published: dict[str, Any], folder: Path
+) -> None:
+    ended = in_a_process(*SAMPLE, "--given", "region=z", "--json", folder=folder)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("understudy: ") and ended.stderr.count("\n") == 1
+    assert "region" in answer(ended)["error"]
 
 
 def test_a_refusal_says_so_in_code_and_answer(tmp_path: Path) -> None:
