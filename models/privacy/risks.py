@@ -21,6 +21,7 @@ MOST_UNITS = 5_000
 MOST_KEYS = 50_000
 FEWEST_UNITS = 20
 MOST_SECRETS = 4
+MOST_TOLD = 20_000
 TOLERANCE = 0.05
 STEP = 0.01
 
@@ -78,8 +79,8 @@ def inference_rates(coded: CodedTable) -> UnitRates | None:
     if len(coded.columns) < 2 or not _enough(coded):
         return None
     random = coded.random(91)
-    asked = {side: some_units(coded, side, random, MOST_UNITS // 2) for side in REAL}
-    keys = random.permutation(coded.rows["synthetic"])[: MOST_KEYS // 2].astype(np.int64)
+    asked = {side: some_units(coded, side, random, MOST_UNITS) for side in REAL}
+    keys = random.permutation(coded.rows["synthetic"])[:MOST_TOLD].astype(np.int64)
     secrets = random.permutation(len(coded.columns))[:MOST_SECRETS]
     success: dict[str, FloatArray] = {side: np.zeros(asked[side][0].size) for side in REAL}
     for secret in secrets:

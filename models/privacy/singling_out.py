@@ -11,6 +11,8 @@ from models.privacy.unit_rates import UnitRates
 PREDICATES = 2_000
 TRIED = 6_000
 COLUMNS = 4
+# Of a round's descriptions so many must fit one synthetic row alone, else they tell more columns.
+ROUND, FEWEST_HELD = 200, 0.3
 MOST_ROWS = 20_000
 FEWEST_UNITS = 20
 NOBODY = -1
@@ -27,10 +29,10 @@ class _Sides(NamedTuple):
 def singling_out_rates(coded: CodedTable) -> UnitRates | None:
     """Do descriptions that fit one synthetic row fit exactly one training unit?
 
-    The attacker takes up to four columns of a random synthetic row: a category as it is, a number
-    as "at least" above the median and "at most" below it. Descriptions that fit one synthetic unit
-    alone, up to 2,000, are guesses of somebody. A unit counts once, however many of them single it
-    out, so that the rates are of different units for each description.
+    The attacker takes four columns of a random synthetic row, more where four seldom do: a category
+    as it is, a number as "at least" above the median and "at most" below it. Descriptions that fit
+    one synthetic row alone, up to 2,000, are guesses of somebody. A unit counts once, however many
+    of them single it out, so that the rates are of different units for each description.
     """
     sides = _equal_sides(coded)
     if sides.size < FEWEST_UNITS or not coded.columns:
@@ -39,11 +41,12 @@ def singling_out_rates(coded: CodedTable) -> UnitRates | None:
     release = np.sort(random.permutation(coded.rows["synthetic"])[: sides.size]).astype(np.int64)
     credit = {side: np.zeros(sides.size) for side in sides.rows}
     medians = {column.name: _median(column) for column in coded.columns}
-    held = 0
-    for _ in range(TRIED):
+    held, width = 0, COLUMNS
+    for tried in range(1, TRIED + 1):
         if held == PREDICATES:
             break
-        at = random.choice(len(coded.columns), min(COLUMNS, len(coded.columns)), replace=False)
+        width += 2 * (tried % ROUND == 0 and held < FEWEST_HELD * tried)
+        at = random.choice(len(coded.columns), min(width, len(coded.columns)), replace=False)
         columns = [coded.columns[place] for place in at]
         row = int(random.choice(release))
         above = [column.values["synthetic"][row] > medians[column.name] for column in columns]
