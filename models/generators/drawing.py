@@ -22,6 +22,8 @@ SHARED = 0.7
 """Rows are grouped by their known codes while the groups are fewer than this share of them."""
 LEAST_LOGIT = -25.0
 """What is e^25 times less likely than the likeliest value is not drawn at all."""
+CROWD = 500
+"""Rows of a kind that are drawn at least where they are then weighed against each other."""
 LEAST_WEIGHT = -70.0
 """The log of the weight of a row that no longer has a chance."""
 
@@ -73,8 +75,8 @@ class CodeDrawing:
         """As `complete`, keeping to the guide.
 
         Columns with wishes are drawn first. The likelihood of a wish, given what was drawn before
-        it, weighs each row; rows of a kind are then drawn from each other by these weights, so
-        that several wishes hold together as they do among the rows learned from (sequential
+        it, weighs each row; rows of a kind are then drawn by these weights, out of CROWD or more,
+        so that several wishes hold together as they do among the rows learned from (sequential
         importance resampling, Gordon et al. 1993).
         """
         codes = codes.long().clone()
@@ -86,10 +88,14 @@ class CodeDrawing:
 
     def _complete_guided(self, codes: Tensor, random: torch.Generator, guide: Guide) -> Tensor:
         if guide.first:
+            asked = guide.kinds
+            crowd = _crowd(asked) if guide.wishes > 1 else np.arange(len(asked))
+            guide.taken(crowd)
+            codes = codes[torch.from_numpy(crowd)]
             log_weights = torch.zeros(len(codes), dtype=torch.float64)
             wished = [(code, part) for code, part in self.order if part in guide.first]
             self._draw_codes(codes, wished, random, _Guided(guide, log_weights))
-            rows = _resampled(log_weights.numpy(), guide.kinds, random)
+            rows = _resampled(log_weights.numpy(), guide.kinds, asked, random)
             guide.taken(rows)
             codes = codes[torch.from_numpy(rows)]
         return self._draw_codes(codes, self.order, random, _Guided(guide, None))
@@ -309,16 +315,28 @@ def _shares(logits: Tensor) -> Tensor:
     return torch.where(relative > LEAST_LOGIT, relative.exp(), 0.0)
 
 
-def _resampled(log_weights: FloatArray, kinds: IntArray, random: torch.Generator) -> IntArray:
-    """For each row, a row of its kind drawn by weight, `(rows,)`: systematic resampling."""
-    rows = np.arange(len(kinds))
-    for kind in np.unique(kinds):
-        mine = np.flatnonzero(kinds == kind)
+def _crowd(kinds: IntArray) -> IntArray:
+    """Each row, as often as its kind needs to have CROWD rows, `(candidates,)`."""
+    counts = np.bincount(kinds)
+    return np.repeat(np.arange(len(kinds)), np.ceil(CROWD / counts[kinds]).astype(np.int64))
+
+
+def _resampled(
+    log_weights: FloatArray, kinds: IntArray, asked: IntArray, random: torch.Generator
+) -> IntArray:
+    """For each row asked for, a candidate of its kind, drawn by weight: systematic resampling.
+
+    `log_weights` and `kinds` are of the candidates; the result is `(rows,)`, as `asked` is.
+    """
+    rows = np.arange(len(asked))
+    for kind in np.unique(asked):
+        mine, places = np.flatnonzero(kinds == kind), np.flatnonzero(asked == kind)
         logs = log_weights[mine]
-        if len(mine) < 2 or float(np.ptp(logs)) < 1e-9:
+        if len(mine) == len(places) and float(np.ptp(logs)) < 1e-9:
+            rows[places] = mine
             continue
         weights = np.exp(logs - logs.max())
-        ends = np.cumsum(weights) / weights.sum() * len(mine)
-        marks = np.arange(len(mine)) + float(torch.rand(1, generator=random))
-        rows[mine] = mine[np.searchsorted(ends, marks, side="right").clip(max=len(mine) - 1)]
+        ends = np.cumsum(weights) / weights.sum() * len(places)
+        marks = np.arange(len(places)) + float(torch.rand(1, generator=random))
+        rows[places] = mine[np.searchsorted(ends, marks, side="right").clip(max=len(mine) - 1)]
     return rows

@@ -32,6 +32,11 @@ class Choice:
     allowed: BoolArray
     kinds: IntArray
 
+    def holds(self, codes: IntArray) -> BoolArray:
+        """Which rows' first codes `(rows,)` are among those that they may have."""
+        held: BoolArray = (codes >= 0) & self.allowed[self.kinds, codes]
+        return held
+
 
 class Guide:
     """Says of each code which values a row may still have, and takes in what was drawn.
@@ -91,6 +96,11 @@ class Guide:
         return (
             names | self.lines.keys() | self.exclusions.of.keys() | self.found_exclusions.of.keys()
         )
+
+    @property
+    def wishes(self) -> int:
+        """How many columns are wished for."""
+        return len(self.wished.keys() | self.choices.keys())
 
     @property
     def first(self) -> list[int]:
@@ -164,7 +174,15 @@ class Guide:
             self.lines[name].observe(place, values)
 
     def taken(self, rows: IntArray) -> None:
-        """Goes on with these rows in the place of its own; each must be of the same kind."""
+        """Goes on with these rows in the place of its own, what is asked of them included."""
+        self.rows, self.kinds = len(rows), self.kinds[rows]
+        for name, choice in self.choices.items():
+            self.choices[name] = Choice(choice.allowed, choice.kinds[rows])
+        self.present = {name: present[rows] for name, present in self.present.items()}
+        self.wished = {
+            name: Bounds(bounds.low[rows], bounds.high[rows])
+            for name, bounds in self.wished.items()
+        }
         for line in self.lines.values():
             line.taken(rows)
         for combination in (*self.combinations, *self.found_combinations):
@@ -182,11 +200,17 @@ class Guide:
         return values
 
     def outside(self, frame: pd.DataFrame) -> BoolArray:
-        """Which rows `(rows,)` lie outside a wished range: where its ends cut a day in two."""
+        """Which rows `(rows,)` do not keep a wish.
+
+        Ends of a range can cut a day in two, and what is wished of a column can leave another one
+        no value.
+        """
         outside = np.zeros(self.rows, dtype=np.bool_)
         for name, bounds in self.wished.items():
             numbers = self.codec.numbers(name, frame[name])
             outside |= (numbers < bounds.low) | (numbers > bounds.high)
+        for name, choice in self.choices.items():
+            outside |= ~choice.holds(self.codec.first_of(frame, (name,))[:, 0])
         return outside
 
     def _bounds(self, name: str) -> Bounds:

@@ -49,6 +49,15 @@ def test_ranges_of_several_columns_hold_together() -> None:
     assert (rows["goods"] + rows["freight"] == rows["total"]).all()
 
 
+def test_few_rows_keep_several_wishes_as_many_do() -> None:
+    """Rows are weighed against a crowd: drawn alone, one would keep its first wish blindly."""
+    wishes = {"weight": Range(0.0, 0.5), "city": OneOf(("Bern", "Graz"))}
+    many = (drawn(**wishes)["city"] == "Bern").mean()
+    model = delivery_model()
+    few = [model.sample(2, given=wishes, seed=seed).frame["city"] for seed in range(150)]
+    assert (pd.concat(few) == "Bern").mean() == pytest.approx(many, abs=0.07)
+
+
 def test_a_total_that_is_given_is_split() -> None:
     rows = drawn(total=60, city="Bern")
     assert (rows["goods"] + rows["freight"] == 60).all()
@@ -108,6 +117,8 @@ def test_temperature_moves_rows_towards_the_likely_values() -> None:
         ({"city": Shares({"Bern": 0.7, "Graz": 0.7})}, "at most 1"),
         ({"weight": Shares({Range(0, 1): 0.5})}, "add up to 1"),
         ({"ordered": Range("soon", None)}, "date32"),
+        ({"city": "Bern", "country": OneOf(("AT",))}, "break a rule or a wish"),
+        ({"city": OneOf(("Bern",)), "country": Shares({"AT": 0.3, "CH": 0.7})}, "wish"),
         ({"height": Range(1, 2)}, "height"),
     ],
 )
