@@ -1,6 +1,6 @@
 """Codes of a real table for one declared task: what they keep, and what attackers gain.
 
-    python -m benchmarks.share [--public COLUMN ...] [--noise 0.15] [--epochs 12] [--flips 200]
+    python -m benchmarks.share [--public COLUMN ...] [--noise 0.18] [--epochs 12] [--flips 200]
 
 Reads `tabular/adult_train.csv.gz` and, as rows that no fit sees, `adult_holdout.csv.gz` from
 UNDERSTUDY_DATA (default ../shared/data). The task is `income`; `sex` and `race` are sensitive. Two
@@ -68,7 +68,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Benchmark of share_representation.")
     parser.add_argument("--public", nargs="*", default=list(PUBLIC))
     parser.add_argument("--only-public", action="store_true", help="leave out the bare setting")
-    parser.add_argument("--noise", type=float, default=0.15)
+    parser.add_argument("--noise", type=float, default=0.18)
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--flips", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)

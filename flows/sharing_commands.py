@@ -1,4 +1,4 @@
-"""The commands of those who share codes and receive them: `open`, and `key new | rewrap | rekey`.
+"""The commands of those who share codes and receive them, and of those who make their keys.
 
 Keys are named, never typed: `file:PATH` (or a path), `env:NAME`, or an installed key service.
 """
@@ -26,6 +26,7 @@ DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 def register(app: typer.Typer) -> None:
     """Puts these commands beside the others."""
     app.command(name="open")(open_sealed)
+    app.command()(decode)
     app.add_typer(keys, name="key")
 
 
@@ -48,6 +49,26 @@ def open_sealed(
         _say(f"release {opened.release}, sealed for {opened.recipient}")
         _say(f"wrote {opened.rows:,} rows to {output}")
         _finish(state="opened", **opened.model_dump(mode="json"))
+
+
+def decode(
+    contract: Annotated[Path, typer.Argument(metavar="CONTRACT", show_default=False)],
+    codes: Annotated[Path, typer.Argument(metavar="CODES.parquet", show_default=False)],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE.parquet")],
+    store: Annotated[str, typer.Option("--store", help="Folder or object-store URI.")] = "./store",
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Read rows back from opened codes, as the holder of the contract's `share.holder` key."""
+    from flows.command_line import _finish, _say, _session
+
+    with _session(as_json, debug):
+        from tasks.decode_codes import decode_codes
+        from tasks.run import agree
+
+        rows = decode_codes(codes, agree(contract), store, output)
+        _say(f"wrote {rows:,} rows to {output}, as far as the codes hold them")
+        _finish(state="decoded", output=str(output), rows=rows)
 
 
 @keys.command(name="new")

@@ -12,7 +12,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from data_contracts.contract import Contract
-from data_contracts.errors import StoreError
+from data_contracts.errors import ContractError, StoreError
 from data_contracts.loading import dump_contract
 from data_contracts.manifest import FileEntry, Manifest
 from data_contracts.report import Report
@@ -25,7 +25,7 @@ from tasks.prove import Ingest
 from tasks.publish import new_name, outcome_of
 from tasks.render import render_report
 from tasks.run import Outcome, Run
-from tasks.sealing import Parcel, derived, seal_tables, write_parcel
+from tasks.sealing import PARCELS, Parcel, derived, seal_tables, write_parcel
 from tasks.split import Split
 
 if TYPE_CHECKING:
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from models.representation.keyed_encoder import KeyedEncoder
 
 SHARES = "shares"
-PARCELS = "parcels"
 MARK = "row"
-MODEL_KEY = b"understudy.model"
+MODEL_KEY, RECIPIENT_KEY = b"understudy.model", b"understudy.recipient"
+HOLDER_KEY = b"understudy.holder"
 
 
 def share_content(run: Run, model: FittedModel) -> str:
@@ -110,6 +110,14 @@ def noise_key(contract: Contract, release: str, recipient: str) -> bytes:
     return derived(holder_secret(contract, holder), purpose).reveal()
 
 
+def holder_mark(contract: Contract) -> bytes:
+    """The fingerprint of the holder's key: so that a wrong key is told, not decoded with."""
+    holder = shared_by(contract).holder
+    if holder is None:
+        raise ContractError(f"contract {contract.id!r}: no `share.holder`, so nobody can decode.")
+    return recipient_key(contract, holder).key_id().encode()
+
+
 def _write_parcels(
     run: Run, ingest: Ingest, model: FittedModel, folder: Path, release: str
 ) -> None:
@@ -120,7 +128,10 @@ def _write_parcels(
     for recipient in share.recipients:
         key = noise_key(contract, release, recipient.name)
         coded = coded_table(encoder, frame, key, outcomes=share.outcomes)
-        coded = coded.replace_schema_metadata({MODEL_KEY: model.model.encode()})
+        marks = {MODEL_KEY: model.model.encode(), RECIPIENT_KEY: recipient.name.encode()}
+        if share.holder is not None:
+            marks[HOLDER_KEY] = holder_mark(contract)
+        coded = coded.replace_schema_metadata(marks)
         files = _sealed(contract, recipient, Parcel(release=release, recipient=recipient.name),
                         {table.name: coded})  # fmt: skip
         write_parcel(folder / recipient.name, files)

@@ -24,7 +24,7 @@ from data_contracts.record import Record
 from tasks.part_files import ROWS_PER_PART
 from tasks.sealing_keys import KEY_BYTES, AgeKey, KeyService, Secret
 
-SEAL = "seal.json"
+SEAL, PARCELS = "seal.json", "parcels"
 RELEASE_KEY, PLACE_KEY = b"understudy.release", b"understudy.place"
 _ROWS_PER_GROUP = 262_144
 

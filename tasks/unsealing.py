@@ -24,7 +24,16 @@ from pydantic import ValidationError
 
 from data_contracts.manifest import FileEntry
 from data_contracts.record import Record
-from tasks.sealing import SEAL, Parcel, Seal, derived, seal_tables, wrapped_for, write_parcel
+from tasks.sealing import (
+    PARCELS,
+    SEAL,
+    Parcel,
+    Seal,
+    derived,
+    seal_tables,
+    wrapped_for,
+    write_parcel,
+)
 from tasks.sealing_keys import AgeKey, KeyService, SealError, Secret
 
 _MOST_SEAL_BYTES = 5 << 20
@@ -236,9 +245,11 @@ def _tell_manifest(folder: Path) -> None:
     """Brings the parcel's entries in its release's manifest up to date, where it lies in one."""
     release = folder.parent.parent
     path = release / "manifest.json"
-    if not path.exists():
+    if folder.parent.name != PARCELS or not path.exists():
         return
     manifest = json.loads(path.read_text(encoding="utf-8"))
+    if manifest.get("release") != read_seal(folder).release:
+        return
     inside = f"{folder.relative_to(release).as_posix()}/"
     kept = [entry for entry in manifest["files"] if not entry["path"].startswith(inside)]
     rows = {entry.path: entry.rows for entry in read_seal(folder).files}

@@ -10,14 +10,15 @@ import pytest
 
 from data_contracts.contract import Source
 from data_contracts.errors import ContractError
-from data_contracts.loading import dump_contract
+from data_contracts.loading import dump_contract, load_contract
 from data_contracts.schema import to_arrow
 from flows.share_representation import share_representation
+from tasks.decode_codes import decode_codes
 from tasks.publish import verify_release
 from tasks.run import NotPublishedError
 from tasks.sealing_keys import SealError, key_from, new_symmetric_key
 from tasks.storage import Store
-from tasks.unsealing import open_parcel
+from tasks.unsealing import open_parcel, rewrap
 from tests.models.representation.people import TABLE, contract, people
 
 pytestmark = pytest.mark.usefixtures("server")
@@ -62,6 +63,12 @@ def test_a_recipient_opens_what_was_published_and_no_key_is_anywhere(folder: Pat
     assert opened.rows == codes.num_rows > 800
     names = {"row", "code_00", "hidden_00", "hidden_01", "answer_outcome=n", "answer_outcome=y"}
     assert set(codes.column_names) == names
+    agreed = load_contract(folder / "people.odcs.yaml")
+    place = (folder / "codes.parquet", agreed, str(folder / "store"), folder / "read.parquet")
+    assert decode_codes(*place) == opened.rows
+    read = pq.read_table(folder / "read.parquet")
+    assert read.column_names == ["row", "size", "weight", "group", "sign", "bill"]
+    assert read["row"].equals(codes["row"])
     with pytest.raises(SealError):
         open_parcel(release / "parcels/clinic", key_from("file:holder.key", folder), folder / "x")
     secrets = [(folder / f"{name}.key").read_text().split(":")[1] for name in ("clinic", "holder")]
@@ -75,6 +82,9 @@ def test_a_recipient_opens_what_was_published_and_no_key_is_anywhere(folder: Pat
     html = (release / "report.html").read_text()
     assert "Codes are not encryption" in html
     assert share_representation(written(folder), str(folder / "store")).reused
+    (folder / "next.key").write_text(new_symmetric_key())
+    rewrap(release / "parcels/clinic", key, key_from("file:next.key", folder))
+    assert verify_release(store, release.relative_to(folder / "store").as_posix()) == []
 
 
 def test_refused_codes_keep_only_their_report(folder: Path) -> None:

@@ -1,0 +1,47 @@
+"""Decode opened codes for the holder of the key: which row was it that a recipient speaks of?"""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from data_contracts.contract import Contract
+from data_contracts.errors import StoreError
+from tasks.fit_encoder import ENCODER
+from tasks.publish_share import HOLDER_KEY, MARK, MODEL_KEY, RECIPIENT_KEY, holder_mark, noise_key
+from tasks.sealing import RELEASE_KEY
+from tasks.sealing_keys import SealError
+from tasks.storage import Store
+
+
+def decode_codes(codes: Path, contract: Contract, store: str, output: Path) -> int:
+    """Writes what the holder's key reads from opened codes, a row for each; returns how many.
+
+    The key is the one that the contract's `share.holder` names. The encoder is read from the
+    store. Raises SealError for codes of another holder, StoreError where the encoder is gone.
+    """
+    from models.representation.keyed_encoder import KeyedEncoder
+
+    table = pq.read_table(codes)
+    marks = table.schema.metadata or {}
+    if not {HOLDER_KEY, MODEL_KEY, RECIPIENT_KEY, RELEASE_KEY} <= marks.keys():
+        raise SealError(
+            f"{codes}: no codes that can be decoded. They are decoded as `understudy open` wrote "
+            "them, and only where the contract named a holder when they were made."
+        )
+    if holder_mark(contract) != marks[HOLDER_KEY]:
+        raise SealError(f"{codes}: made for another holder's key than share.holder names.")
+    opened = Store(store, for_reading=True)
+    folder = f"{contract.id}/models/{marks[MODEL_KEY].decode()}"
+    if not opened.is_committed(folder):
+        raise StoreError(f"store {opened.display(folder)}: the encoder of these codes is not here.")
+    with opened.local_copy(f"{folder}/{ENCODER}") as local:
+        encoder = KeyedEncoder.load(local, contract)
+    key = noise_key(contract, marks[RELEASE_KEY].decode(), marks[RECIPIENT_KEY].decode())
+    values = [table[name].to_numpy().astype(np.float64) for name in encoder.column_names]
+    numbers = table[MARK].to_numpy()
+    rows = encoder.decode(np.stack(values, 1), key, numbers, seed=contract.sampling.seed)
+    read = pa.Table.from_pandas(rows, preserve_index=False)
+    pq.write_table(read.add_column(0, MARK, pa.array(numbers)), output)
+    return int(read.num_rows)
