@@ -25,6 +25,8 @@ BATCHES = 6
 SMALLEST_BATCH, LARGEST_BATCH = 64, 1024
 MANY_VALUES = 1000
 """From here on a table has detail that a network of 256 units does not reach."""
+ROWS_OF_VALUE = 5
+"""With fewer rows for each value a larger network learns rows by heart: 300 columns of 20,000."""
 MOST_WORK = 4e12
 """Rows times passes times values times width: about five minutes on two cores."""
 
@@ -38,7 +40,8 @@ def choose_sizes(rows: int, values: int) -> Sizes:
     more passes where they have the rows for it. A step costs about as much as all values together,
     so that tables of hundreds of columns get fewer passes.
     """
-    detailed = values >= MANY_VALUES and rows >= MANY_ROWS / 2
+    many = max(MANY_ROWS / 2, ROWS_OF_VALUE * values)
+    detailed = values >= MANY_VALUES and rows >= many
     width, blocks = (384, 3) if detailed else (256, 2)
     usual = (1.5 if detailed else 1.0) * EPOCHS * (MANY_ROWS / max(rows, 1)) ** 0.5
     affordable = int(MOST_WORK / (max(rows, 1) * max(values, 1) * width))

@@ -24,6 +24,7 @@ def test_few_rows_get_small_batches() -> None:
 def test_detail_gets_a_larger_network_where_there_are_rows_for_it() -> None:
     assert choose_sizes(15_000, 1_200).width > choose_sizes(15_000, 500).width
     assert choose_sizes(2_000, 1_200).width == choose_sizes(2_000, 500).width
+    assert choose_sizes(20_000, 25_000).width == choose_sizes(20_000, 500).width
 
 
 @pytest.mark.parametrize(("rows", "values"), [(20_000, 25_000), (10**6, 30_000)])
