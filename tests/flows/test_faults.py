@@ -1,10 +1,15 @@
 """Killed in the middle, started twice: the next run ends with one whole release all the same."""
 
+import importlib
+import itertools
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
@@ -16,29 +21,18 @@ from tests.flows.people import write_people
 
 pytestmark = pytest.mark.usefixtures("server")
 ROOT = Path(__file__).resolve().parent.parent.parent
+SECONDS = 240
+QUIET = {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_LOGGING_LEVEL": "CRITICAL",
+    "GX_ANALYTICS_ENABLED": "false",
+}
 
-# Runs the command line in a process that ends itself by SIGKILL on the nth call of a function.
-KILLED = """
-import importlib, os, signal, sys
-target, count = sys.argv[1], int(sys.argv[2])
-sys.argv = ["understudy", *sys.argv[3:]]
-module, name = target.rsplit(":", 1)
-owner = importlib.import_module(module)
-*path, last = name.split(".")
-for part in path:
-    owner = getattr(owner, part)
-original = getattr(owner, last)
-calls = 0
-def lethal(*arguments, **options):
-    global calls
-    calls += 1
-    if calls == count:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return original(*arguments, **options)
-setattr(owner, last, lethal)
-from flows.command_line import main
-main()
-"""
+# What a run imports, once for all runs: each process is a fork of one that has done so.
+LIBRARIES = (
+    "flows.command_line", "flows.synthesize_dataset", "data_contracts.expectations",
+    "models.generators.any_order", "models.generators.independent", "models.evaluation.release",
+)  # fmt: skip
 
 STAGES = {
     "ingest": ("tasks.storage:Store.reference", 1),
@@ -71,9 +65,10 @@ def command(contract: Path, store: Path, settings: tuple[str, ...] = ()) -> list
     return ["run", "synthesize-dataset", str(contract), "--store", str(store), "--json", *told]
 
 
-def run(contract: Path, store: Path, settings: tuple[str, ...] = ()) -> dict[str, Any]:
+def in_a_process(words: list[str]) -> dict[str, Any]:
+    """The answer of a run in a Python of its own, with its own seed of hashes."""
     ended = subprocess.run(
-        [sys.executable, "-m", "flows.command_line", *command(contract, store, settings)],
+        [sys.executable, "-m", "flows.command_line", *words],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -83,6 +78,77 @@ def run(contract: Path, store: Path, settings: tuple[str, ...] = ()) -> dict[str
     answer = json.loads(ended.stdout.splitlines()[-1])
     assert isinstance(answer, dict)
     return answer
+
+
+def obey(words: list[str], output: Path, lethal: tuple[str, int] | None) -> None:
+    """The command line in a fork; it ends itself by SIGKILL on the nth call of a function."""
+    from flows.command_line import main
+
+    sys.argv = ["understudy", *words]
+    if lethal is not None:
+        _arm(*lethal)
+    with output.open("w") as stream:
+        sys.stdout = sys.stderr = stream
+        main()
+
+
+def _arm(target: str, count: int) -> None:
+    module, name = target.rsplit(":", 1)
+    owner = importlib.import_module(module)
+    *path, last = name.split(".")
+    for part in path:
+        owner = getattr(owner, part)
+    original, calls = getattr(owner, last), itertools.count(1)
+
+    def lethal(*arguments: Any, **options: Any) -> Any:
+        if next(calls) == count:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return original(*arguments, **options)
+
+    setattr(owner, last, lethal)
+
+
+class Forks:
+    """Starts runs in forks of one process that has the libraries, and waits for them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.context = multiprocessing.get_context("forkserver")
+        self.context.set_forkserver_preload(list(LIBRARIES))
+        self.folder, self.started = folder, 0
+
+    def start(
+        self, words: list[str], lethal: tuple[str, int] | None = None
+    ) -> tuple[ForkServerProcess, Path]:
+        self.started += 1
+        output = self.folder / f"output-{self.started}.txt"
+        process = self.context.Process(target=obey, args=(words, output, lethal))
+        process.start()
+        return process, output
+
+    def killed(self, words: list[str], lethal: tuple[str, int]) -> None:
+        """A run that must end by its own SIGKILL."""
+        process, output = self.start(words, lethal)
+        process.join(SECONDS)
+        assert process.exitcode == -signal.SIGKILL, output.read_text()
+
+    def answer(self, started: tuple[ForkServerProcess, Path]) -> dict[str, Any]:
+        """What a run answers that must end well."""
+        process, output = started
+        process.join(SECONDS)
+        assert process.exitcode == 0, output.read_text()
+        answer = json.loads(output.read_text().splitlines()[-1])
+        assert isinstance(answer, dict)
+        return answer
+
+
+@pytest.fixture(scope="module")
+def forks(server: str, folder: Path) -> Iterator[Forks]:
+    """Set up as the command line sets itself up before it imports anything."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in QUIET.items():
+            patch.setenv(name, value)
+        patch.chdir(ROOT)
+        yield Forks(folder)
 
 
 def data_of(release: str) -> dict[str, bytes]:
@@ -108,24 +174,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def undisturbed(server: str, folder: Path) -> dict[str, bytes]:
-    return data_of(run(write_people(folder), folder / "undisturbed")["release"])
+    words = command(write_people(folder), folder / "undisturbed")
+    return data_of(in_a_process(words)["release"])
 
 
 @pytest.mark.parametrize("stage", STAGES, ids=str)
 def test_a_killed_run_is_made_good_by_the_next(
-    stage: str, folder: Path, undisturbed: dict[str, bytes]
+    stage: str, folder: Path, undisturbed: dict[str, bytes], forks: Forks
 ) -> None:
-    contract, store = folder / "people.odcs.yaml", folder / stage.replace(" ", "-")
-    target, count = STAGES[stage]
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED, target, str(count), *command(contract, store)],
-        cwd=ROOT,
-        capture_output=True,
-        check=False,
-    )
-    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    store = folder / stage.replace(" ", "-")
+    words = command(folder / "people.odcs.yaml", store)
+    forks.killed(words, STAGES[stage])
     assert_whole(store)
-    answer = run(contract, store)
+    answer = forks.answer(forks.start(words))
     assert answer["state"] == "published"
     names = assert_whole(store)
     assert [Path(answer["release"]).name] == names
@@ -135,21 +196,14 @@ def test_a_killed_run_is_made_good_by_the_next(
 
 
 def test_a_network_s_training_that_was_killed_ends_with_the_same_bytes_all_the_same(
-    folder: Path,
+    folder: Path, forks: Forks
 ) -> None:
-    contract = write_people(folder)
-    undisturbed = run(contract, folder / "network", NETWORK)
-    store = folder / "network-killed"
-    target, count = STAGES["saving the model"]
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED, target, str(count), *command(contract, store, NETWORK)],
-        cwd=ROOT,
-        capture_output=True,
-        check=False,
-    )
-    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    contract, store = write_people(folder), folder / "network-killed"
+    undisturbed = in_a_process(command(contract, folder / "network", NETWORK))
+    words = command(contract, store, NETWORK)
+    forks.killed(words, STAGES["saving the model"])
     assert Store(str(store)).list_folders("people/models") == []
-    answer = run(contract, store, NETWORK)
+    answer = forks.answer(forks.start(words))
     assert_whole(store)
     assert data_of(answer["release"]) == data_of(undisturbed["release"]) != {}
     weights = [
@@ -161,24 +215,11 @@ def test_a_network_s_training_that_was_killed_ends_with_the_same_bytes_all_the_s
 
 
 def test_two_runs_at_once_both_end_with_a_whole_release(
-    folder: Path, undisturbed: dict[str, bytes]
+    folder: Path, undisturbed: dict[str, bytes], forks: Forks
 ) -> None:
-    contract, store = folder / "people.odcs.yaml", folder / "twice"
-    runs = [
-        subprocess.Popen(
-            [sys.executable, "-m", "flows.command_line", *command(contract, store)],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(2)
-    ]
-    answers = []
-    for process in runs:
-        out, errors = process.communicate(timeout=240)
-        assert process.returncode == 0, errors
-        answers.append(json.loads(out.splitlines()[-1]))
+    store = folder / "twice"
+    words = command(folder / "people.odcs.yaml", store)
+    answers = [forks.answer(one) for one in [forks.start(words), forks.start(words)]]
     names = assert_whole(store)
     assert {Path(answer["release"]).name for answer in answers} == set(names)
     assert all(data_of(answer["release"]) == undisturbed for answer in answers)
