@@ -212,7 +212,7 @@ class Privacy(Record):
         default=None, ge=1, le=1000, description="At most so many rows of a unit are learned from."
     )
     value_share: float = Field(
-        default=0.1, ge=0, le=0.5, description="Of the budget, for values that nobody has listed."
+        default=0.2, ge=0, le=0.5, description="Of the budget, for values that nobody has listed."
     )
     rows_are_public: bool = False
 

@@ -16,7 +16,7 @@ MOST_CELLS = 2**20
 """Of positions that may lie anywhere; what is closer together falls into one cell."""
 SPLIT = 4.0
 """A span is split where its noisy count is so many deviations of the noise above nothing."""
-LEAST = 2.0
+LEAST = 2.5
 """Spans of less than so many deviations are thrown together, and count as empty if still below."""
 
 
@@ -59,6 +59,9 @@ def count_spans(cells: IntArray, size: int, ledger: Ledger, squared_mu: float, w
     for number in range(2, levels + 1):
         deep = level.counts > SPLIT * math.sqrt(variance)
         deep &= level.ends - level.starts > 1
+        if not bool(deep.any()):
+            # Nothing is worth splitting: what the deeper levels would cost is kept.
+            break
         variance = ledger.buy_counts(f"{what}, level {number} of {levels}", squared_mu / levels)
         done.append(level.only(~deep))
         level = _split(level.only(deep), known, variance)
@@ -100,17 +103,23 @@ def _split(above: _Level, known: IntArray, variance: int) -> _Level:
 
 
 def _thrown_together(levels: list[_Level], missing: float) -> Spans:
-    """All spans in order; neighbours that tell nothing alone become one, and empty ones 0."""
+    """All spans in order; neighbours that tell nothing alone become one, and empty ones 0.
+
+    Only neighbours of one depth: a wide empty span must not be lent the rows of a narrow one.
+    """
     starts = np.concatenate([level.starts for level in levels])
     order = np.argsort(starts, kind="stable")
     ends = np.concatenate([level.ends for level in levels])[order]
     counts = np.concatenate([level.counts for level in levels])[order]
     variances = np.concatenate([np.full(len(v.starts), float(v.variance)) for v in levels])[order]
+    depths = np.concatenate([np.full(len(v.starts), n) for n, v in enumerate(levels)])[order]
+    begins = np.diff(depths, prepend=-1) != 0
     runs: list[tuple[int, int, float, float]] = []
     run: tuple[int, int, float, float] | None = None
-    for start, end, count, variance in zip(starts[order], ends, counts, variances, strict=True):
+    spans = zip(starts[order], ends, counts, variances, begins, strict=True)
+    for start, end, count, variance, begin in spans:
         alone = count > SPLIT * math.sqrt(variance)
-        if run is not None and (alone or run[2] > SPLIT * math.sqrt(run[3])):
+        if run is not None and (alone or begin or run[2] > SPLIT * math.sqrt(run[3])):
             runs.append(run)
             run = None
         begun = run or (int(start), 0, 0.0, 0.0)

@@ -95,7 +95,8 @@ def buy_axis(
     variances = np.bincount(codes, weights=spans.deviations**2, minlength=size)
     if line.missing:
         counts[0], variances[0] = spans.missing, float(np.median(spans.deviations)) ** 2
-    return axis, Counted(counts, float(variances.mean()))
+    # The median: a bin of many empty spans says little about the noise of the others.
+    return axis, Counted(counts, max(float(np.median(variances)), 1.0))
 
 
 def _axis(line: PublicLine, spans: Spans, bins: int) -> Axis:

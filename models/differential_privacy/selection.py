@@ -34,8 +34,8 @@ RAISE = 2.0
 """A round that taught nothing makes the later ones so many times as sure, and as dear."""
 MOST_CELLS = 400_000
 """Cells of the junction tree: what memory and time allow."""
-MOST_ROUNDS = 4
-"""For each variable, after which what is left of the budget stays unspent."""
+MOST_ROUNDS, MOST_IN_ALL = 4, 120
+"""For each variable, and in all; what is then left of the budget stays unspent."""
 MOST_CANDIDATES = 1_500
 """Looked at in a round; of more, a random part."""
 FEWEST_DRAWN, MOST_DRAWN = 2**13, 2**17
@@ -49,8 +49,8 @@ Told = Callable[[float], None]
 class Learner:
     """Learns a graphical model of `rows` `(rows, variables)` of small codes, -1 where unknown.
 
-    `target` is the variable whose relations come first; `effort` are the most rounds (None: four
-    for each variable) and the steps of the last fit. Looks at rows only through the ledger.
+    `target` is the variable whose relations come first; `effort` are the most rounds (None: by the
+    number of variables) and the steps of the last fit. Looks at rows only through the ledger.
     """
 
     rows: IntArray
@@ -101,7 +101,7 @@ class Learner:
         self, model: GraphicalModel, total: float, told: Told
     ) -> tuple[GraphicalModel, float]:
         budget = self.ledger.left
-        most = self.effort[0] or MOST_ROUNDS * len(self.sizes)
+        most = self.effort[0] or min(MOST_IN_ALL, MOST_ROUNDS * len(self.sizes))
         price = budget / max(1, min(most, ROUNDS * len(self.sizes)))
         for _ in range(most):
             if self.ledger.left < LEAST_LEFT * self.ledger.total:
