@@ -1,9 +1,8 @@
 """What a drawing must keep to beyond given values: wishes for columns, and rules between them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,25 +16,10 @@ from models.generators.combinations import Combination
 from models.generators.exclusions import Exclusions, exclusions_of, written_exclusions
 from models.generators.found_rules import NOTHING, FoundRules
 from models.generators.lines import Bounds, Line, LinearRule, allowed, linear_rules
+from models.generators.wishes import Choice, Spans, choice_of, named, spans_of
 
 ROUNDING = 1e-9
 """Ends of a span that differ by less than this share are one number."""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Which values of a column's first code a row may have: row r those of kind `kinds[r]`.
-
-    `allowed` is `(kinds, values)`.
-    """
-
-    allowed: BoolArray
-    kinds: IntArray
-
-    def holds(self, codes: IntArray) -> BoolArray:
-        """Which rows' first codes `(rows,)` are among those that they may have."""
-        held: BoolArray = (codes >= 0) & self.allowed[self.kinds, codes]
-        return held
 
 
 class Guide:
@@ -51,7 +35,7 @@ class Guide:
     ) -> None:
         self.codec, self.table, self.rows, self.found = codec, table, rows, found
         self.choices: dict[str, Choice] = {}
-        self.wished: dict[str, Bounds] = {}
+        self.wished: dict[str, Spans] = {}
         self.present: dict[str, BoolArray] = {}
         self.kinds = np.zeros(rows, dtype=np.int64)
         self.measures = codec.measures()
@@ -74,12 +58,11 @@ class Guide:
         """A guide with the same wishes for these rows, of which nothing is drawn yet."""
         guide = Guide(self.codec, self.table, len(rows), self.found)
         guide.kinds = self.kinds[rows]
-        for name, choice in self.choices.items():
-            guide.choices[name] = Choice(choice.allowed, choice.kinds[rows])
+        guide.choices = {name: choice.taken(rows) for name, choice in self.choices.items()}
         guide.present = {name: present[rows] for name, present in self.present.items()}
-        for name, bounds in self.wished.items():
+        for name, spans in self.wished.items():
             guide._follow(name)
-            guide.wished[name] = Bounds(bounds.low[rows], bounds.high[rows])
+            guide.wished[name] = spans.taken(rows)
         return guide
 
     @property
@@ -137,26 +120,31 @@ class Guide:
         """
         name, place = self._place(part)
         shares = None
-        if name in self.lines:
-            bounds = self._bounds(name)
-            shares = self.lines[name].weights(place, self.codec.parts_[part].cardinality, bounds) \
-                if place < self.lines[name].measure.parts else None  # fmt: skip
+        values = self.codec.parts_[part].cardinality
+        if name in self.lines and place < self.lines[name].measure.parts:
+            shares = self.lines[name].weights(place, values, self._bounds(name))
+            if place and name in self.wished:
+                shares = _both(shares, self.wished[name].second(self.lines[name], values))
         if place > 0:
             return shares
         for allowed_ in self._asked(name, part):
-            shares = allowed_.astype(np.float64) if shares is None else shares * allowed_
+            shares = _both(shares, allowed_.astype(np.float64))
         for allowed_ in self._found(name):
             shares = allowed_.astype(np.float64) if shares is None else _yielding(shares, allowed_)
         return shares
 
-    def _asked(self, name: str, part: int) -> Iterator[BoolArray]:
+    def _asked(self, name: str, part: int) -> Iterator[BoolArray | FloatArray]:
         """What the contract's rules and the wishes leave of a column's first code."""
         yield from _each_allowed(self.combinations, self.exclusions, name)
         if name in self.present:
-            values = np.arange(self.codec.parts_[part].cardinality)
-            yield (values > 0) | ~self.present[name][:, None]
+            known = np.arange(self.codec.parts_[part].cardinality) > 0
+            yield known | ~self.present[name][:, None]
         if name in self.choices:
             yield self.choices[name].allowed[self.choices[name].kinds]
+        if name in self.wished:
+            values = self.codec.parts_[part].cardinality
+            line, may_miss = self.lines[name], self.codec.may_miss(name)
+            yield self.wished[name].first(line, values, may_miss=may_miss)
 
     def _found(self, name: str) -> Iterator[BoolArray]:
         """What the rules found leave of a column's first code."""
@@ -176,13 +164,9 @@ class Guide:
     def taken(self, rows: IntArray) -> None:
         """Goes on with these rows in the place of its own, what is asked of them included."""
         self.rows, self.kinds = len(rows), self.kinds[rows]
-        for name, choice in self.choices.items():
-            self.choices[name] = Choice(choice.allowed, choice.kinds[rows])
+        self.choices = {name: choice.taken(rows) for name, choice in self.choices.items()}
         self.present = {name: present[rows] for name, present in self.present.items()}
-        self.wished = {
-            name: Bounds(bounds.low[rows], bounds.high[rows])
-            for name, bounds in self.wished.items()
-        }
+        self.wished = {name: spans.taken(rows) for name, spans in self.wished.items()}
         for line in self.lines.values():
             line.taken(rows)
         for combination in (*self.combinations, *self.found_combinations):
@@ -195,7 +179,12 @@ class Guide:
         return {name: partial(self._decode, name) for name in self.lines}
 
     def _decode(self, name: str, codes: IntArray, random: np.random.Generator) -> pd.Series:
-        values = self.codec.decode_between(name, codes, self._bounds(name), random)
+        bounds = self._bounds(name)
+        if name in self.wished:
+            line = self.lines[name]
+            gap = self.wished[name].gap(line.span.within(bounds), line.measure.step, random)
+            bounds = bounds.within(gap)
+        values = self.codec.decode_between(name, codes, bounds, random)
         self.lines[name].settle(self.codec.numbers(name, values))
         return values
 
@@ -206,20 +195,21 @@ class Guide:
         no value.
         """
         outside = np.zeros(self.rows, dtype=np.bool_)
-        for name, bounds in self.wished.items():
-            numbers = self.codec.numbers(name, frame[name])
-            outside |= (numbers < bounds.low) | (numbers > bounds.high)
+        for name, spans in self.wished.items():
+            outside |= ~spans.holds(self.codec.numbers(name, frame[name]))
         for name, choice in self.choices.items():
             outside |= ~choice.holds(self.codec.first_of(frame, (name,))[:, 0])
         return outside
 
     def _bounds(self, name: str) -> Bounds:
         spans = {
-            other: line.span.within(self.wished[other]) if other in self.wished else line.span
+            other: line.span.within(self.wished[other].bounds)
+            if other in self.wished
+            else line.span
             for other, line in self.lines.items()
         }
         asked = allowed(name, spans, self.rules)
-        asked = asked.within(self.wished[name]) if name in self.wished else asked
+        asked = asked.within(self.wished[name].bounds) if name in self.wished else asked
         if not self.found_rules:
             return asked
         both = asked.within(allowed(name, spans, (*self.rules, *self.found_rules)))
@@ -253,39 +243,31 @@ class Guide:
             key if isinstance(key, Range | OneOf) else OneOf((key,)) for key in wish.of
         ]
         self._ask(name, wishes, random.permutation(kinds))
+        if shares.sum() <= 1 - 1e-9 and not self._leaves_others(name):
+            raise ModelError(
+                f"shares of {name}: they add up to {shares.sum():g}, and it has no other value for "
+                "the rest. Give shares that add up to 1."
+            )
 
     def _ask(self, name: str, wishes: Sequence[Wish], kinds: IntArray) -> None:
         self.kinds = np.unique(self.kinds * (len(wishes) + 1) + kinds, return_inverse=True)[1]
-        ranges = [wish for wish in wishes if isinstance(wish, Range)]
-        if name in self.measures and (ranges or not self.codec.lists(name, _named(wishes))):
-            self._ask_ranges(name, wishes, kinds)
-            return
-        if ranges:
+        ranges = any(isinstance(wish, Range) for wish in wishes)
+        if name in self.measures and (ranges or not self.codec.lists(name, named(wishes))):
+            self._follow(name)
+            self.wished[name] = spans_of(self.codec, name, wishes, kinds)
+        elif ranges:
             raise ModelError(f"given {name}: it has no order, so no range. Name its values.")
-        values = np.zeros(
-            (len(wishes) + 1, self.codec.parts_[self.codec.columns_[name].start].cardinality),
-            np.bool_,
-        )
-        for kind, wish in enumerate(wishes):
-            values[kind, self.codec.first_codes(name, _named([wish]))] = True
-        values[-1] = ~values[:-1].any(0)
-        self.choices[name] = Choice(values, kinds)
+        else:
+            self.choices[name] = choice_of(self.codec, name, wishes, kinds)
 
-    def _ask_ranges(self, name: str, wishes: Sequence[Wish], kinds: IntArray) -> None:
-        if int(kinds.max(initial=0)) >= len(wishes):
-            raise ModelError(f"shares of {name}: for ranges they must add up to 1.")
-        ends = [_ends(name, wish, self.codec) for wish in wishes]
-        measure = self.measures[name]
-        lowest = measure.spans(np.full((1, measure.parts), -1), Line(measure, 0, 1).shares)
-        for low, high in ends:
-            if low > float(lowest[1][0]) or high < float(lowest[0][0]) or low > high:
-                raise ModelError(
-                    f"given {name}: no row lies there. It is {self.codec.codecs_[name].domain}."
-                )
-        self._follow(name)
-        low, high = np.array(ends).T
-        self.wished[name] = Bounds(low[kinds], high[kinds])
-        self.forbid_missing({name: np.ones(self.rows, dtype=np.bool_)})
+    def _leaves_others(self, name: str) -> bool:
+        """Whether the column has values beside those that are asked for."""
+        if name in self.choices:
+            return bool(self.choices[name].allowed[-1].any())
+        values = self.codec.parts_[self.codec.columns_[name].start].cardinality
+        rest = replace(self.wished[name], kinds=np.array([self.wished[name].others]))
+        shares = rest.first(self.lines[name], values, may_miss=self.codec.may_miss(name))
+        return bool((shares > 0).any())
 
 
 def _each_allowed(
@@ -298,24 +280,15 @@ def _each_allowed(
         yield apart
 
 
+def _both(shares: FloatArray | None, others: FloatArray | None) -> FloatArray | None:
+    """The product of two tables of shares, None where there is none of either."""
+    if shares is None or others is None:
+        return others if shares is None else shares
+    return shares * others
+
+
 def _yielding(shares: FloatArray, allowed_: BoolArray) -> FloatArray:
     """The shares of what is allowed, in rows in which that leaves any."""
     both = shares * allowed_
     left = both.max(axis=1, keepdims=True) > 0
     return both if bool(left.all()) else np.where(left, both, shares)
-
-
-def _named(wishes: Sequence[Wish]) -> list[Any]:
-    return [value for wish in wishes if isinstance(wish, OneOf) for value in wish.of]
-
-
-def _ends(name: str, wish: Wish, codec: TableCodec) -> tuple[float, float]:
-    """A range as numbers; one value is a range of its own."""
-    if isinstance(wish, OneOf):
-        if len(wish.of) != 1:
-            raise ModelError(f"given {name}: give a range, or shares of single values.")
-        return _ends(name, Range(wish.of[0], wish.of[0]), codec)
-    assert isinstance(wish, Range)
-    low = -np.inf if wish.low is None else float(codec.number(name, wish.low))
-    high = np.inf if wish.high is None else float(codec.number(name, wish.high))
-    return low, high

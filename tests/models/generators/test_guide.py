@@ -76,6 +76,29 @@ def test_shares_are_met_and_the_other_values_share_the_rest() -> None:
     assert not ages["weight"].between(1.01, 1.19).any()
 
 
+def test_missing_values_have_a_share_like_any_other() -> None:
+    rows = drawn(weight=Shares({None: 0.5, Range(0, 1): 0.3}))["weight"]
+    assert int(rows.isna().sum()) in (ROWS // 2, ROWS // 2 + 1)
+    assert abs(int((rows <= 1).sum()) - 3 * ROWS // 10) <= 1
+    assert float(rows.max()) > 2
+    rows = drawn(weight=Shares({None: 0.25, 1.2345: 0.75}))["weight"]
+    assert (rows.dropna() == 1.2345).all()
+    assert abs(int(rows.isna().sum()) - ROWS // 4) <= 1
+
+
+def test_the_other_numbers_share_the_rest_as_they_do_in_the_rows_learned_from() -> None:
+    drawn_ = drawn(total=Shares({Range(100, 149): 0.4, Range(140, 200): 0.1}))
+    within = drawn_["total"].between(100, 200)
+    assert abs(int(within.sum()) - ROWS // 2) <= 2
+    real = deliveries(20_000, seed=9).frame["total"]
+    expected = real[~real.between(100, 200)]
+    assert float((drawn_.loc[~within, "total"] < 100).mean()) == pytest.approx(
+        float((expected < 100).mean()), abs=0.06
+    )
+    days = drawn(ordered=Shares({SPRING: 0.5}))["ordered"]
+    assert abs(int(days.between(SPRING.low, SPRING.high).sum()) - ROWS // 2) <= 1
+
+
 def test_sums_and_limits_with_numbers_are_kept_while_drawing() -> None:
     texts = ["total - freight <= 120", "goods - freight >= 10.5", "weight < 0.8", "freight > 12"]
     rules = tuple(rule for text in texts if (rule := parse_rule(text, None)) is not None)
@@ -115,7 +138,9 @@ def test_temperature_moves_rows_towards_the_likely_values() -> None:
         ({"city": Range("A", "C")}, "no order"),
         ({"city": OneOf(("Wien",))}, "Bern"),
         ({"city": Shares({"Bern": 0.7, "Graz": 0.7})}, "at most 1"),
-        ({"weight": Shares({Range(0, 1): 0.5})}, "add up to 1"),
+        ({"country": Shares({"AT": 0.3, "CH": 0.3, "DE": 0.3})}, "no other value"),
+        ({"total": Shares({Range(None, None): 0.5})}, "no other value"),
+        ({"total": Shares({None: 0.5, Range(0, 9): 0.5})}, "no row lies there"),
         ({"ordered": Range("soon", None)}, "date32"),
         ({"city": "Bern", "country": OneOf(("AT",))}, "break a rule or a wish"),
         ({"city": OneOf(("Bern",)), "country": Shares({"AT": 0.3, "CH": 0.7})}, "wish"),
