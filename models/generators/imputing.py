@@ -1,5 +1,6 @@
 """Missing cells of real rows, filled in from what the rest of the row says."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +9,7 @@ import pandas as pd
 from data_contracts.checks import broken_rows, row_rules
 from data_contracts.contract import Table
 from data_contracts.schema import to_arrow
-from models.encoding.column import UNKNOWN, BoolArray, IntArray
+from models.encoding.column import UNKNOWN, BoolArray, FloatArray, IntArray
 from models.encoding.table import TableCodec
 from models.generators.batches import Guidance
 from models.generators.guide import Guide
@@ -43,16 +44,42 @@ class Imputer:
         return filled[0] if len(filled) == 1 else pd.concat(filled, ignore_index=True)
 
     def point(self, frame: pd.DataFrame, seed: int) -> pd.DataFrame:
-        """The rows with each missing cell at the middle or commonest value of 21 draws."""
+        """The rows with each missing cell at the middle or commonest value of 21 draws.
+
+        Cells of columns that a rule or a combination ties together are taken from one draw of the
+        row, the one nearest the middles: each middle by itself would not keep the rule.
+        """
         seeds = np.random.SeedSequence(seed).generate_state(POINT_DRAWS, dtype=np.uint32)
         draws = [self.draw(frame, int(one)) for one in seeds]
         columns = {name: frame[name].reset_index(drop=True) for name in frame.columns}
-        for name, missing in self._missing(frame).items():
-            rows = np.flatnonzero(missing)
-            if len(rows):
-                together = [draw[name].iloc[rows].reset_index(drop=True) for draw in draws]
-                columns[name] = _replaced(columns[name], rows, self._middle(name, together))
+        gaps = self._missing(frame)
+        for names in self._tied(list(gaps)):
+            far = np.zeros((POINT_DRAWS, len(frame)))
+            for name in names:
+                rows = np.flatnonzero(gaps[name])
+                if len(rows):
+                    far[:, rows] += self._distances(name, [draw[name].iloc[rows] for draw in draws])
+            nearest = far.argmin(axis=0)
+            for name in names:
+                rows = np.flatnonzero(gaps[name])
+                if len(rows):
+                    pool = pd.concat([draw[name].iloc[rows] for draw in draws], ignore_index=True)
+                    taken = pool.take(nearest[rows] * len(rows) + np.arange(len(rows)))
+                    columns[name] = _replaced(columns[name], rows, taken.reset_index(drop=True))
         return pd.DataFrame(columns)
+
+    def _tied(self, names: list[str]) -> list[list[str]]:
+        """The columns in groups: those of a rule or a combination, by itself or in a chain."""
+        found = self.guided.found
+        ties: list[Sequence[str]] = [rule.columns for rule in (*self.table.row_rules, *found.rules)]
+        ties += [*self.codec.combinations_, *found.combinations]
+        ties += [(never.left, never.right) for never in found.nevers]
+        groups = [{name} for name in names]
+        for tie in ties:
+            joined = [group for group in groups if not group.isdisjoint(tie)]
+            groups = [group for group in groups if group.isdisjoint(tie)]
+            groups += [set().union(*joined)] if joined else []
+        return [[name for name in names if name in group] for group in groups]
 
     def _missing(self, frame: pd.DataFrame) -> dict[str, BoolArray]:
         return {
@@ -125,19 +152,24 @@ class Imputer:
         broken = np.any([broken_rows(rule, table) for rule in rules], axis=0)
         return np.flatnonzero(broken & np.any(list(missing.values()), axis=0))
 
-    def _middle(self, name: str, draws: list[pd.Series]) -> pd.Series:
-        """Each row's median over the draws, or its commonest value where there is no order."""
+    def _distances(self, name: str, draws: list[pd.Series]) -> FloatArray:
+        """How far each draw of a cell is from the middle one, 0 to about 1, `(draws, rows)`.
+
+        By rank from the median, or by how much rarer it is than the commonest value where there is
+        no order.
+        """
         if name in self.codec.measures():
             numbers = np.stack([self.codec.numbers(name, draw) for draw in draws])
-            chosen = np.argsort(numbers, axis=0, kind="stable")[len(draws) // 2]
-        else:
-            firsts = np.stack([self.codec.first_of(draw.to_frame(name), (name,))[:, 0]
-                               for draw in draws])  # fmt: skip
-            counts = (firsts[:, None, :] == firsts[None, :, :]).sum(1)
-            chosen = counts.argmax(0)
-        pool = pd.concat(draws, ignore_index=True)
-        rows = len(draws[0])
-        return pool.take(chosen * rows + np.arange(rows)).reset_index(drop=True)
+            ranks = numbers.argsort(axis=0, kind="stable").argsort(axis=0, kind="stable")
+            middle = len(draws) // 2
+            median = np.take_along_axis(numbers, (ranks == middle).argmax(0)[None], axis=0)
+            return np.where(numbers == median, 0.0, np.abs(ranks - middle) / middle)
+        firsts = np.stack(
+            [self.codec.first_of(draw.to_frame(name), (name,))[:, 0] for draw in draws]
+        )
+        counts = (firsts[:, None, :] == firsts[None, :, :]).sum(1)
+        rarer: FloatArray = (counts.max(0) - counts) / len(draws)
+        return rarer
 
 
 def _replaced(values: pd.Series, rows: IntArray, others: pd.Series) -> pd.Series:

@@ -59,6 +59,17 @@ def test_a_point_is_closer_than_a_draw() -> None:
     assert (imputed(holed, point=True)["country"] == whole["country"]).all()
 
 
+def test_points_keep_rules_and_combinations_where_several_of_their_columns_are_missing() -> None:
+    holed = deliveries(300, seed=8).frame
+    for name in ("goods", "freight", "total", "ordered", "arrived", "city", "country"):
+        holed.loc[holed.index % 3 > 0, name] = None
+    point = imputed(holed, point=True)
+    assert not point.isna().any().any()
+    assert (point["goods"] + point["freight"] == point["total"]).all()
+    assert (point["ordered"] <= point["arrived"]).all()
+    assert [CITIES[city] for city in point["city"]] == point["country"].tolist()
+
+
 def test_rows_without_gaps_come_back_as_they_are() -> None:
     whole, _ = gaps()
     assert_frame_equal(imputed(whole), whole)
