@@ -8,6 +8,7 @@ import numpy as np
 from models.encoding.axis import Axis
 from models.encoding.axis_shares import AxisShares
 from models.encoding.column import FloatArray, IntArray
+from models.encoding.day_parts import DayParts
 
 NEARLY = 1e-6
 """A bound this share of a step away from a whole position is taken for that position."""
@@ -19,7 +20,7 @@ class Measure:
 
     Position p stands for the numbers from `offset + scale * p` to `spread` above; a column whose
     spread is 0 is known exactly once its position is. Its axis has the column's first `parts`
-    codes.
+    codes; those of a time below its day are `below`.
     """
 
     unit: Literal["number", "day", "month"]
@@ -27,6 +28,7 @@ class Measure:
     scale: float = 1.0
     offset: float = 0.0
     spread: float = 0.0
+    below: DayParts | None = None
 
     @property
     def parts(self) -> int:
@@ -38,15 +40,38 @@ class Measure:
         """The least distance of two numbers, 0 where there is none."""
         return self.scale if self.axis.whole and not self.spread else 0.0
 
-    def positions(self, low: FloatArray, high: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Bounds on numbers `(rows,)` as bounds on positions, inclusive; infinite ones stay."""
-        lowest = (low - self.offset - self.spread) / self.scale
-        highest = (high - self.offset) / self.scale
+    @property
+    def codes(self) -> int:
+        """How many codes tell where a number lies: the axis's, and those below the day."""
+        return self.parts + (0 if self.below is None else self.below.count)
+
+    def positions(
+        self, low: FloatArray, high: FloatArray, codes: IntArray | None = None
+    ) -> tuple[FloatArray, FloatArray]:
+        """Bounds on numbers `(rows,)` as bounds on positions, inclusive; infinite ones stay.
+
+        `codes` `(rows, codes)` of the column, as far as they are known, say what lies above the
+        position; without them it is anything up to `spread`.
+        """
+        least, most = self._above(codes)
+        lowest = (low - self.offset - most) / self.scale
+        highest = (high - self.offset - least) / self.scale
         if not self.axis.whole:
             return lowest, highest
         return np.ceil(lowest - NEARLY), np.floor(highest + NEARLY)
 
     def spans(self, codes: IntArray, shares: AxisShares) -> tuple[FloatArray, FloatArray]:
         """The lowest and highest number of rows of the column's codes; NaN where missing."""
+        low, high = self.places(codes, shares)
+        least, most = self._above(codes)
+        return low + least, high + most
+
+    def places(self, codes: IntArray, shares: AxisShares) -> tuple[FloatArray, FloatArray]:
+        """As `spans`, without what lies above the positions."""
         low, high = shares.spans(codes[:, : self.parts])
-        return self.offset + self.scale * low, self.offset + self.scale * high + self.spread
+        return self.offset + self.scale * low, self.offset + self.scale * high
+
+    def _above(self, codes: IntArray | None) -> tuple[FloatArray | float, FloatArray | float]:
+        if self.below is None or codes is None or codes.shape[1] < self.codes:
+            return 0.0, self.spread
+        return self.below.spans(codes[:, self.parts :])

@@ -33,6 +33,7 @@ from models.encoding.column import (
     unit_counts,
     unprefixed,
 )
+from models.encoding.day_parts import DayParts
 from models.encoding.lattice import Lattice
 from models.encoding.measure import Measure
 
@@ -64,6 +65,9 @@ class TemporalCodec:
         inside = self._within(days)
         positions[known] = to_positions(inside, self.grain_)
         self.day_axis_ = Axis.fit(positions, whole=True, threshold=self.threshold, units=units)
+        self.weekdays_: BoolArray | None = None
+        if self.grain_ == "week":
+            self.weekdays_ = _held_weekdays(days, owners, self.threshold)
         self.clock_, self.clock_axis_ = Lattice(), None
         if bool((rest != 0).any()):
             self.clock_ = Lattice.of_integers(rest)
@@ -119,19 +123,24 @@ class TemporalCodec:
         self, codes: IntArray, bounds: tuple[FloatArray, FloatArray], random: np.random.Generator
     ) -> pd.Series:
         """As `decode`, each day within its row's bounds `(rows,)` in days, where it can be."""
-        axis = self.day_axis_
-        places = self.measure().positions(*bounds)
+        axis, measure = self.day_axis_, self.measure()
+        places = measure.positions(*bounds, codes)
         positions = axis.decode_between(codes[:, : len(axis.parts)], places, random)
-        return self._values(codes, positions, random)
+        return self._values(codes, positions, random, bounds)
 
     def measure(self) -> Measure:
         """Where the positions lie among the days, or the months where each is the first of one."""
-        clock = 0.0 if self.clock_axis_ is None else 1.0
-        if self.grain_ == "day":
-            return Measure("day", self.day_axis_, spread=clock)
-        if self.grain_ == "week":
-            return Measure("day", self.day_axis_, scale=7.0, offset=-MONDAY, spread=6.0 + clock)
-        return Measure("month", self.day_axis_, spread=clock)
+        axis, clock = self.day_axis_, 0.0 if self.clock_axis_ is None else 1.0
+        if self.grain_ == "month":
+            return Measure("month", axis, spread=clock)
+        weekly = self.grain_ == "week"
+        ticks = _DAY[_unit(self.dtype_)]
+        below = None
+        if weekly or clock:
+            below = DayParts(self.weekdays_, self.clock_axis_, self.clock_, ticks)
+        if weekly:
+            return Measure("day", axis, 7.0, -MONDAY, spread=6.0 + clock, below=below)
+        return Measure("day", axis, spread=clock, below=below)
 
     def log_detail(self, values: pd.Series) -> FloatArray:
         """The log probability of values `(rows,)` given their codes."""
@@ -153,7 +162,11 @@ class TemporalCodec:
         return numbers
 
     def _values(
-        self, codes: IntArray, positions: FloatArray, random: np.random.Generator
+        self,
+        codes: IntArray,
+        positions: FloatArray,
+        random: np.random.Generator,
+        bounds: tuple[FloatArray, FloatArray] | None = None,
     ) -> pd.Series:
         place = len(self.day_axis_.parts)
         missing = np.isnan(positions)
@@ -162,10 +175,25 @@ class TemporalCodec:
         ticks = self._within(days) * _DAY[_unit(self.dtype_)]
         if self.clock_axis_ is not None:
             place += self.grain_ == "week"
-            clock = self.clock_axis_.decode(codes[:, place:], random)
+            clock = self._clock(codes[:, place:], days, random, bounds)
             ticks = ticks + self.clock_.values(np.nan_to_num(clock)).astype(np.int64)
             ticks = ticks.clip(*self.span_)
         return self._bounded(_series(ticks, missing, self.dtype_))
+
+    def _clock(
+        self,
+        codes: IntArray,
+        days: IntArray,
+        random: np.random.Generator,
+        bounds: tuple[FloatArray, FloatArray] | None,
+    ) -> FloatArray:
+        """Times of day as positions, within what bounds in days leave of each row's day."""
+        assert self.clock_axis_ is not None
+        below = self.measure().below
+        if bounds is None or below is None:
+            return self.clock_axis_.decode(codes, random)
+        low, high = (below.positions(end - days) for end in bounds)
+        return self.clock_axis_.decode_between(codes, (np.ceil(low), np.floor(high)), random)
 
     def outside(self, values: pd.Series) -> BoolArray:
         """Values beyond the contract's range, or missing ones where none was missing."""
@@ -191,6 +219,8 @@ class TemporalCodec:
         day = self.day_axis_.state()
         settings: dict[str, Any] = {"grain": self.grain_, "day": day.settings}
         arrays = {**prefixed(day.arrays, "day"), "span": np.array(self.span_, dtype=np.int64)}
+        if self.weekdays_ is not None:
+            arrays["weekdays"] = self.weekdays_
         if self.clock_axis_ is not None:
             clock = self.clock_axis_.state()
             settings["clock"] = clock.settings
@@ -208,6 +238,7 @@ class TemporalCodec:
         codec.span_ = (int(first), int(last))
         day = State(state.settings["day"], unprefixed(state.arrays, "day"))
         codec.day_axis_ = Axis.restore(day)
+        codec.weekdays_ = state.arrays["weekdays"] if codec.grain_ == "week" else None
         codec.clock_, codec.clock_axis_ = Lattice(), None
         if "clock" in state.settings:
             codec.clock_ = Lattice(*state.settings["clock_lattice"])
@@ -260,6 +291,12 @@ def _in_months(days: FloatArray) -> FloatArray:
     starts, ends = month_starts(months), month_starts(months + 1)
     fraction: FloatArray = (days - starts) / (ends - starts)
     return months + fraction
+
+
+def _held_weekdays(days: IntArray, owners: IntArray | None, threshold: int) -> BoolArray:
+    """The weekdays that at least `threshold` units have, `(7,)`; all where there are none such."""
+    held = unit_counts(weekdays_of(days), 7, owners) >= threshold
+    return held if bool(held.any()) else ~held
 
 
 def _shared(days: IntArray, owners: IntArray | None, threshold: int) -> float:

@@ -121,9 +121,9 @@ class Guide:
         name, place = self._place(part)
         shares = None
         values = self.codec.parts_[part].cardinality
-        if name in self.lines and place < self.lines[name].measure.parts:
+        if name in self.lines and place < self.lines[name].measure.codes:
             shares = self.lines[name].weights(place, values, self._bounds(name))
-            if place and name in self.wished:
+            if name in self.wished and 0 < place < self.lines[name].measure.parts:
                 shares = _both(shares, self.wished[name].second(self.lines[name], values))
         if place > 0:
             return shares
@@ -158,7 +158,7 @@ class Guide:
                 combination.observe(name, values)
             self.exclusions.observe(name, values)
             self.found_exclusions.observe(name, values)
-        if name in self.lines and place < self.lines[name].measure.parts:
+        if name in self.lines and place < self.lines[name].measure.codes:
             self.lines[name].observe(place, values)
 
     def taken(self, rows: IntArray) -> None:

@@ -53,7 +53,7 @@ class Line:
     def __init__(self, measure: Measure, first: int, rows: int) -> None:
         self.measure, self.first = measure, first
         self.shares = AxisShares(measure.axis)
-        self.codes = np.full((rows, measure.parts), UNKNOWN, dtype=np.int64)
+        self.codes = np.full((rows, measure.codes), UNKNOWN, dtype=np.int64)
         self.fixed = np.full(rows, np.nan)
         self.is_fixed = np.zeros(rows, dtype=np.bool_)
         self._narrow(*measure.spans(self.codes, self.shares))
@@ -86,7 +86,12 @@ class Line:
         # Written so that missing numbers (NaN) are no reason.
         if not bool((bounds.low > self.low).any() or (bounds.high < self.high).any()):
             return None
-        low, high = self.measure.positions(*bounds)
+        below = self.measure.below
+        if below is not None and place >= self.measure.parts:
+            first = self.measure.places(self.codes, self.shares)
+            codes = self.codes[:, self.measure.parts :]
+            return below.weights(place - self.measure.parts, codes, first, bounds)
+        low, high = self.measure.positions(*bounds, self.codes)
         if place == 0:
             return self.shares.coarse(low, high)
         return self.shares.fine(self.codes[:, 0], low, high, cardinality)

@@ -8,7 +8,6 @@ import numpy as np
 
 from data_contracts.errors import ModelError
 from models.conditions import OneOf, Range, Wish
-from models.encoding.axis_shares import AxisShares
 from models.encoding.column import BoolArray, FloatArray, IntArray
 from models.encoding.measure import Measure
 from models.encoding.table import TableCodec
@@ -151,11 +150,24 @@ def named(wishes: Sequence[Wish]) -> list[Any]:
 
 
 def _lies_within(measure: Measure, low: float, high: float) -> bool:
-    """Whether a row can lie between two numbers."""
-    axis = measure.axis
-    nowhere = np.full((1, measure.parts), -1)
-    lowest, highest = measure.spans(nowhere, AxisShares(axis))
-    return low <= high and low <= float(highest[0]) and high >= float(lowest[0])
+    """Whether a row can lie between two numbers, as far as each code by itself says."""
+    line = Line(measure, 0, 1)
+    bounds = Bounds(np.array([low]), np.array([high]))
+    if not (low <= high and low <= float(line.high[0]) and high >= float(line.low[0])):
+        return False
+    if low == high:
+        # A value asked for by name is as good as any that is near.
+        return True
+    places = measure.positions(*bounds, line.codes)
+    left = [line.shares.coarse(*places)[:, measure.axis.missing :]]
+    if measure.below is not None:
+        first = measure.places(line.codes, line.shares)
+        codes = line.codes[:, measure.parts :]
+        left += [
+            measure.below.weights(place, codes, first, bounds)
+            for place in measure.below.coarse_places
+        ]
+    return all(bool((shares > 0).any()) for shares in left)
 
 
 def _outside(stated: FloatArray, line: Line) -> FloatArray:
