@@ -34,7 +34,9 @@ class DpMarginalsOptions(Record):
     """How long `dp_marginals` works; what may be spent stands in the contract's `privacy`."""
 
     rounds: int | None = Field(
-        default=None, ge=1, description="Most marginals chosen; without, four a column, at most 120."
+        default=None,
+        ge=1,
+        description="Most marginals chosen; without, four a column, at most 120.",
     )
     steps: int = Field(default=600, ge=1, description="Of the last fit to what was measured.")
 
