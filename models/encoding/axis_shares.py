@@ -11,7 +11,8 @@ class AxisShares:
 
     Inside a cell, rows are taken to be spread evenly; cells of a bin are taken to be equally full,
     as `Axis` makes them. Bounds `low` and `high` `(rows,)` are positions, both inclusive; those of
-    a whole axis should be whole or infinite.
+    a whole axis should be whole or infinite. Bounds that leave a single position within the axis
+    leave the cell that it would be encoded to, however narrow they are.
     """
 
     def __init__(self, axis: Axis) -> None:
@@ -63,6 +64,9 @@ class AxisShares:
             left = np.clip(from_[:, None], self.first_cells, ends)
             right = np.clip(to[:, None], self.first_cells, ends)
             shares[:, self.first_bin :] = np.maximum(right - left, 0) / self.bin_sizes
+            rows, cells = self._lone(low, high, shares[:, self.axis.missing :])
+            bins = self.axis.cell_bins[cells]
+            shares[rows, self.first_bin + bins] = 1.0 / self.bin_sizes[bins]
         return shares
 
     def fine(self, coarse: IntArray, low: FloatArray, high: FloatArray, codes: int) -> FloatArray:
@@ -74,7 +78,19 @@ class AxisShares:
         right = np.clip(to[:, None], cells, cells + 1)
         there = np.arange(codes) < self.bin_sizes[bins][:, None]
         shares: FloatArray = np.maximum(right - left, 0) * there
+        rows, lone = self._lone(low, high, shares)
+        own = self.axis.cell_bins[lone] == bins[rows]
+        shares[rows[own], (lone - self.first_cells[bins[rows]])[own]] = 1.0
         return shares
+
+    def _lone(
+        self, low: FloatArray, high: FloatArray, shares: FloatArray
+    ) -> tuple[IntArray, IntArray]:
+        """Rows that may have one position only, of which no share is left, and its cell."""
+        inside = (low == high) & (low >= self.axis.low) & (low <= self.axis.high)
+        rows = np.flatnonzero(inside & ~(shares > 0).any(axis=1))
+        cells = np.searchsorted(self.axis.cell_tops, low[rows])
+        return rows, cells.clip(max=len(self.axis.cell_tops) - 1).astype(np.int64)
 
     def _below(self, positions: FloatArray, side: str) -> FloatArray:
         """How many cells lie below each position, the last one as a fraction."""

@@ -48,6 +48,21 @@ def test_shares_add_up_to_the_rows_between_the_bounds(
 
 
 @pytest.mark.parametrize("whole", [True, False])
+def test_bounds_that_meet_leave_the_codes_of_the_one_position(whole: bool) -> None:
+    values = positions(whole)
+    axis = Axis.fit(values, whole=whole, threshold=8)
+    shares = AxisShares(axis)
+    ones = values[(values > axis.low) & (values < axis.high)][:500]
+    codes = axis.encode(ones)
+    rows = np.arange(len(ones))
+    assert (shares.coarse(ones, ones)[rows, codes[:, 0]] > 0).all()
+    binned = codes[:, 0] >= shares.first_bin
+    fine = shares.fine(codes[:, 0], ones, ones, axis.parts[1].cardinality)
+    assert binned.sum() > 100
+    assert (fine[rows, codes[:, 1]] > 0)[binned].all()
+
+
+@pytest.mark.parametrize("whole", [True, False])
 def test_decoding_keeps_to_bounds(whole: bool) -> None:
     values = positions(whole)
     axis = Axis.fit(values, whole=whole, threshold=8)

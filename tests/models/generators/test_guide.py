@@ -86,6 +86,17 @@ def test_missing_values_have_a_share_like_any_other() -> None:
     assert abs(int(rows.isna().sum()) - ROWS // 4) <= 1
 
 
+def test_what_goes_with_a_single_number_follows_it() -> None:
+    rows = drawn(weight=Shares({0.5004: 0.5, 3.0004: 0.5}))
+    light, heavy = (
+        rows.loc[rows["weight"] < 1, "freight"],
+        rows.loc[rows["weight"] > 1, "freight"],
+    )
+    # Freight is 5 + 10 * weight and up to 4 more.
+    assert float(light.mean()) == pytest.approx(12, abs=2)
+    assert float(heavy.mean()) == pytest.approx(37, abs=4)
+
+
 def test_the_other_numbers_share_the_rest_as_they_do_in_the_rows_learned_from() -> None:
     drawn_ = drawn(total=Shares({Range(100, 149): 0.4, Range(140, 200): 0.1}))
     within = drawn_["total"].between(100, 200)
