@@ -22,10 +22,18 @@ class OneOf:
 
 @dataclass(frozen=True)
 class Shares:
-    """A stated share of the rows for each value or Range; the other values share the rest."""
+    """A stated share of the rows for each value or Range; the other values share the rest.
+
+    None stands for missing values. Where there are no other values, shares must add up to 1.
+    """
 
     of: Mapping[Any, float]
 
 
 Wish = Range | OneOf | Shares
-"""Asked of one column. It is kept by every row, and never by drawing until it happens to hold."""
+"""Asked of one column, and kept by every row; rows that cannot keep it are refused (ModelError).
+
+What is left of each code is weighed as rows are drawn, so that they follow the distribution learned
+under what is asked. Only what no code tells is drawn until it holds: values of other columns that
+leave a row no way, an hour that the clock skips, times of day beside whole months.
+"""

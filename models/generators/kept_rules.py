@@ -134,9 +134,12 @@ def keep_rules(frame: pd.DataFrame, kept: Kept, redraw: Redraw) -> pd.DataFrame:
     rules = [rule.text for rule in table.row_rules]
     rules += [f"{', '.join(names)} as in the data" for names in table.fixed_combinations]
     rules += [f"{', '.join(names)} unique together" for names in table.unique_together]
+    unkept = int(kept.outside(frame).sum())
+    asked = f"{unkept} do not keep what is asked of {', '.join(sorted(kept.given))}. "
     raise ModelError(
         f"table {table.name!r}: {left} of {len(frame)} rows break a rule or a wish "
-        f"({'; '.join(rules) or 'given ranges'}) however often they are drawn. Give other values, "
+        f"({'; '.join(rules) or 'given ranges'}) however often they are drawn. "
+        f"{asked if unkept else ''}Give other values, "
         "ask for fewer rows, or relax the rule in the contract."
     )
 
