@@ -3,7 +3,7 @@
 import numpy as np
 
 from models.encoding.axis import Axis
-from models.encoding.column import FloatArray, IntArray
+from models.encoding.column import BoolArray, FloatArray, IntArray
 
 
 class AxisShares:
@@ -51,6 +51,13 @@ class AxisShares:
         low[rows] = self.cells[first, 0] + self.half
         high[rows] = self.cells[final, 1] - self.half
         return low, high
+
+    def open(self, codes: IntArray) -> BoolArray:
+        """Which rows of codes `(rows, parts)` have a code that is not known yet."""
+        unknown: BoolArray = codes[:, 0] < 0
+        if codes.shape[1] > 1:
+            unknown = unknown | ((codes[:, 0] >= self.first_bin) & (codes[:, 1] < 0))
+        return unknown
 
     def coarse(self, low: FloatArray, high: FloatArray) -> FloatArray:
         """The share of each coarse code between the bounds, `(rows, codes)`; 1 for missing."""

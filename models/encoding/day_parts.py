@@ -51,6 +51,16 @@ class DayParts:
         """The spans of the codes of the time of day."""
         return None if self.clock is None else AxisShares(self.clock)
 
+    @property
+    def _clock(self) -> Axis:
+        assert self.clock is not None
+        return self.clock
+
+    @property
+    def _clock_shares(self) -> AxisShares:
+        assert self.shares is not None
+        return self.shares
+
     def spans(self, codes: IntArray) -> tuple[FloatArray, FloatArray]:
         """From and to how many days after its first day a row of codes `(rows, count)` lies."""
         low, high = np.zeros(len(codes)), np.zeros(len(codes))
@@ -69,34 +79,48 @@ class DayParts:
         codes: IntArray,
         first: tuple[FloatArray, FloatArray],
         bounds: tuple[FloatArray, FloatArray],
+        settled: BoolArray,
     ) -> FloatArray:
         """The share of each value of the code at a place that the bounds leave, `(rows, values)`.
 
         `codes` `(rows, count)` are known as far as they are not negative, `first` are the lowest
-        and highest first day that each row can have.
+        and highest first day that each row can have. `settled` rows `(rows,)` have drawn all codes
+        of their day: a time of day then counts by the share of these days that it may be on. In
+        other rows it is enough that there is such a day, for the day is weighed later.
         """
         if self.weekly and place == 0:
             return self._weekdays(codes, first, bounds)
-        assert self.clock is not None and self.shares is not None
-        place -= int(self.weekly)
-        values = self.clock.parts[place].cardinality
+        days = _Days(first, codes[:, 0] if self.weekly else None)
         low_day, high_day = np.floor(bounds[0]), np.floor(bounds[1])
-        weekday = codes[:, 0] if self.weekly else np.full(len(codes), -1)
-        # A day that lies within the bounds as a whole leaves every time of day.
-        free = _has_day(np.ceil(bounds[0]), high_day - 1, first, (weekday, self.weekly))
-        shares = np.zeros((len(codes), values))
-        for day, again in ((low_day, False), (high_day, True)):
-            there = _has_day(day, day, first, (weekday, self.weekly))
-            there &= ~free & np.isfinite(day) & ~(again & (low_day == high_day))
-            rows = np.flatnonzero(there)
-            low, high = (self.positions(end[rows] - day[rows]) for end in bounds)
-            if place == 0:
-                shares[rows] += self.shares.coarse(np.ceil(low), np.floor(high))
-            else:
-                coarse = codes[rows, int(self.weekly)]
-                shares[rows] += self.shares.fine(coarse, np.ceil(low), np.floor(high), values)
-        shares[free] = 1.0
-        return shares.clip(max=1.0)
+        whole = days.count(np.ceil(bounds[0]), high_day - 1)
+        shares = np.repeat(whole[:, None], self._clock.parts[self._own(place)].cardinality, axis=1)
+        for day, counted_before in (
+            (low_day, (low_day == bounds[0]) & (low_day < high_day)),
+            (high_day, high_day == low_day),
+        ):
+            rows = np.flatnonzero((days.count(day, day) > 0) & np.isfinite(day) & ~counted_before)
+            ends = (bounds[0][rows] - day[rows], bounds[1][rows] - day[rows])
+            shares[rows] += self._times(place, codes[rows], ends)
+        low, high = self.spans(np.where(np.arange(codes.shape[1]) < self.weekly, 0, codes))
+        start, last = np.ceil(bounds[0] - high - ROUNDING), np.floor(bounds[1] - low + ROUNDING)
+        among = np.where(settled, days.count(start, last), 1.0).clip(min=1.0)
+        left: FloatArray = (shares / among[:, None]).clip(max=1.0)
+        return left
+
+    def _times(
+        self, place: int, codes: IntArray, ends: tuple[FloatArray, FloatArray]
+    ) -> FloatArray:
+        """The share of each value of a clock's code between two times of one day."""
+        low, high = (self.positions(end) for end in ends)
+        own, shares = self._own(place), self._clock_shares
+        if own == 0:
+            return shares.coarse(np.ceil(low), np.floor(high))
+        coarse, values = codes[:, place - own], self._clock.parts[own].cardinality
+        return shares.fine(coarse, np.ceil(low), np.floor(high), values)
+
+    def _own(self, place: int) -> int:
+        """The place among the clock's codes."""
+        return place - int(self.weekly)
 
     def positions(self, days: FloatArray) -> FloatArray:
         """Times of day in days as places on the axis, between its whole positions too."""
@@ -126,17 +150,22 @@ def _weeks(days: FloatArray) -> FloatArray:
     return weeks
 
 
-def _has_day(
-    start: FloatArray,
-    end: FloatArray,
-    first: tuple[FloatArray, FloatArray],
-    weekdays: tuple[IntArray, bool],
-) -> BoolArray:
-    """Whether a day from `start` to `end` is one that a row can have, `(rows,)`."""
-    weekday, weekly = weekdays
-    low = np.maximum(start, first[0])
-    high = np.minimum(end, first[1] + (DAYS - 1 if weekly else 0))
-    known = weekday >= 0
-    ahead = np.where(known & np.isfinite(low), (weekday - (low + MONDAY)) % DAYS, 0.0)
-    there: BoolArray = low + ahead <= high
-    return there
+@dataclass(frozen=True)
+class _Days:
+    """The days that each row can have: first days from one to another, and the weekday if known."""
+
+    first: tuple[FloatArray, FloatArray]
+    weekday: IntArray | None
+
+    def count(self, start: FloatArray, end: FloatArray) -> FloatArray:
+        """How many of them lie from `start` to `end`, `(rows,)`; 0 where the day is missing."""
+        low = np.maximum(start, self.first[0])
+        high = np.minimum(end, self.first[1] + (0 if self.weekday is None else DAYS - 1))
+        low, high = np.where(np.isfinite(low), low, 0.0), np.where(np.isfinite(high), high, -1.0)
+        period = np.ones(len(low))
+        if self.weekday is not None:
+            known = self.weekday >= 0
+            low = low + np.where(known, (self.weekday - (low + MONDAY)) % DAYS, 0.0)
+            period = np.where(known, float(DAYS), 1.0)
+        counted: FloatArray = (np.floor((high - low) / period) + 1.0).clip(min=0.0)
+        return counted

@@ -90,7 +90,8 @@ class Line:
         if below is not None and place >= self.measure.parts:
             first = self.measure.places(self.codes, self.shares)
             codes = self.codes[:, self.measure.parts :]
-            return below.weights(place - self.measure.parts, codes, first, bounds)
+            known = ~self.shares.open(self.codes[:, : self.measure.parts])
+            return below.weights(place - self.measure.parts, codes, first, bounds, known)
         low, high = self.measure.positions(*bounds, self.codes)
         if place == 0:
             return self.shares.coarse(low, high)

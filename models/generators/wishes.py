@@ -164,7 +164,7 @@ def _lies_within(measure: Measure, low: float, high: float) -> bool:
         first = measure.places(line.codes, line.shares)
         codes = line.codes[:, measure.parts :]
         left += [
-            measure.below.weights(place, codes, first, bounds)
+            measure.below.weights(place, codes, first, bounds, np.zeros(1, dtype=np.bool_))
             for place in measure.below.coarse_places
         ]
     return all(bool((shares > 0).any()) for shares in left)
