@@ -16,7 +16,7 @@ test: $(VENV)/.installed-development
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 format: $(VENV)/.installed-development
 	$(BIN)/ruff format .

@@ -1,4 +1,4 @@
-"""One Prefect server for the whole test session, and small contracts to run against it."""
+"""One Prefect server for a whole test session (for each of its processes, where it has two)."""
 
 import os
 import re
