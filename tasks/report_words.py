@@ -64,7 +64,7 @@ FULL_GATE = {
     "the most isolated records (G4)": ("outlier", "g4"),
     "attribute inference (G5)": ("attribute", "g5"),
     "linkability, singling out and inference (G6)": ("linkability", "singling", "g6"),
-    "an audit of differential privacy (G7)": ("differential", "canary", "g7"),
+    "an audit of differential privacy (G7)": ("differential", "dp_", "canary", "g7"),
 }
 
 GLOSSARY = (
