@@ -1,5 +1,6 @@
 """Distances between rows of mixed types, and the nearest of many rows, in exact arithmetic."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,21 +89,7 @@ class MixedSpace:
         """
         asked = self._embed_queries(queries)
         offset = (queries.numbers**2).sum(axis=1) + len(self.vectors)
-        best = np.full(len(queries), -np.inf)
-        found = np.zeros(len(queries), dtype=np.int64)
-        parts = np.full((len(queries), PARTS), -np.inf)
-        for part, start, stop in _blocks(len(keys)):
-            block = self._embed_keys(keys.take(np.arange(start, stop, dtype=np.int64))).T
-            for first in range(0, len(queries), QUERY_BLOCK):
-                rows = slice(first, first + QUERY_BLOCK)
-                closeness = asked[rows] @ block
-                place = closeness.argmax(axis=1)
-                top = np.take_along_axis(closeness, place[:, None], axis=1)[:, 0]
-                parts[rows, part] = np.maximum(parts[rows, part], top)
-                better = top > best[rows]
-                best[rows] = np.where(better, top, best[rows])
-                found[rows] = np.where(better, place + start, found[rows])
-        return Nearest(offset - best, found, offset[:, None] - parts)
+        return search(asked, offset, keys, self._embed_keys)
 
     def coordinates(self, rows: MixedRows) -> FloatArray:
         """Rows as points (rows, coordinates) whose Euclidean distances are those of the space."""
@@ -143,6 +130,31 @@ def _level_vectors(levels: int, random: np.random.Generator) -> FloatArray:
     if levels <= MOST_LEVELS:
         return np.eye(levels)
     return np.asarray(random.choice([-0.125, 0.125], size=(levels, MOST_LEVELS)))
+
+
+def search(
+    asked: FloatArray, offset: FloatArray, keys: MixedRows, keyed: Callable[[MixedRows], FloatArray]
+) -> Nearest:
+    """The nearest key of each query, the first one on a tie, by products in bounded blocks.
+
+    A squared distance is a query's `offset` less the product of its row of `asked` with a key's
+    row of what `keyed` makes of the keys, block after block.
+    """
+    best = np.full(len(asked), -np.inf)
+    found = np.zeros(len(asked), dtype=np.int64)
+    parts = np.full((len(asked), PARTS), -np.inf)
+    for part, start, stop in _blocks(len(keys)):
+        block = keyed(keys.take(np.arange(start, stop, dtype=np.int64))).T
+        for first in range(0, len(asked), QUERY_BLOCK):
+            rows = slice(first, first + QUERY_BLOCK)
+            closeness = asked[rows] @ block
+            place = closeness.argmax(axis=1)
+            top = np.take_along_axis(closeness, place[:, None], axis=1)[:, 0]
+            parts[rows, part] = np.maximum(parts[rows, part], top)
+            better = top > best[rows]
+            best[rows] = np.where(better, top, best[rows])
+            found[rows] = np.where(better, place + start, found[rows])
+    return Nearest(offset - best, found, offset[:, None] - parts)
 
 
 def _blocks(keys: int) -> list[tuple[int, int, int]]:

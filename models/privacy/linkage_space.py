@@ -6,11 +6,9 @@ import numpy as np
 
 from models.evaluation.coded import SIDES, CodedColumn, CodedTable, IntArray, Side
 from models.evaluation.intervals import FloatArray
-from models.evaluation.mixed_space import MOST_LEVELS, PARTS, MixedRows, Nearest
+from models.evaluation.mixed_space import MOST_LEVELS, MixedRows, Nearest, search
 
 GRID = 4_096
-QUERY_BLOCK = 1_024
-KEY_BLOCK = 4_096
 # A number one standard deviation off weighs as much as a category's value that e**-2 of rows have.
 NUMBER_SCALE = float(np.sqrt(2.0))
 WINSOR = 0.001
@@ -73,23 +71,11 @@ class LinkageSpace:
         asked = self._points(queries)
         offset = (asked**2).sum(axis=1)
         asked = np.concatenate([2 * asked, np.full((len(queries), 1), -1.0)], axis=1)
-        best = np.full(len(queries), -np.inf)
-        found = np.zeros(len(queries), dtype=np.int64)
-        parts = np.full((len(queries), PARTS), -np.inf)
-        for part, start, stop in _blocks(len(keys)):
-            points = self._points(keys.take(np.arange(start, stop, dtype=np.int64)))
-            norms = (points**2).sum(axis=1, keepdims=True)
-            block = np.concatenate([points, norms], axis=1).T
-            for first in range(0, len(queries), QUERY_BLOCK):
-                rows = slice(first, first + QUERY_BLOCK)
-                closeness = asked[rows] @ block
-                place = closeness.argmax(axis=1)
-                top = np.take_along_axis(closeness, place[:, None], axis=1)[:, 0]
-                parts[rows, part] = np.maximum(parts[rows, part], top)
-                better = top > best[rows]
-                best[rows] = np.where(better, top, best[rows])
-                found[rows] = np.where(better, place + start, found[rows])
-        return Nearest(offset - best, found, offset[:, None] - parts)
+        return search(asked, offset, keys, self._keyed)
+
+    def _keyed(self, rows: MixedRows) -> FloatArray:
+        points = self._points(rows)
+        return np.concatenate([points, (points**2).sum(axis=1, keepdims=True)], axis=1)
 
     def _points(self, rows: MixedRows) -> FloatArray:
         directions = [vectors[rows.codes[:, at]] for at, vectors in enumerate(self.vectors)]
@@ -141,13 +127,3 @@ def _telling(codes: dict[Side, IntArray], random: np.random.Generator) -> FloatA
     else:
         directions = random.choice([-0.125, 0.125], size=(levels, MOST_LEVELS))
     return np.asarray(np.round(directions * length[:, None] * GRID) / GRID)
-
-
-def _blocks(keys: int) -> list[tuple[int, int, int]]:
-    """(part, start, stop) of blocks of at most KEY_BLOCK keys that never cross a part's end."""
-    ends = [keys * part // PARTS for part in range(PARTS + 1)]
-    return [
-        (part, start, min(start + KEY_BLOCK, ends[part + 1]))
-        for part in range(PARTS)
-        for start in range(ends[part], ends[part + 1], KEY_BLOCK)
-    ]
