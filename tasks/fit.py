@@ -17,7 +17,8 @@ from data_contracts.schema import to_frame
 from tasks.announce import ProgressReporter
 from tasks.checkpoints import StoredCheckpoints, clear_checkpoints
 from tasks.identity import code_version, content_id, versions
-from tasks.private_release import check_budget, private_name, told_rows
+from tasks.private_names import private_name
+from tasks.private_release import check_budget, told_rows
 from tasks.prove import Ingest
 from tasks.refresh import open_earlier
 from tasks.run import Run, peak_mib
@@ -146,8 +147,12 @@ def _fit_table(run: Run, split: Split, places: tuple[str, str]) -> int:
 
 
 def _training_data(contract: Contract, split: Split, *, sharded: bool) -> Dataset:
-    """The training rows as one frame; of too many rows a choice, beside all of them in parts."""
-    rows = split.training(MAX_SHARDED_FRAME_ROWS if sharded else MAX_FRAME_ROWS)
+    """The training rows as one frame; of too many rows a choice, beside all of them in parts.
+
+    Under `privacy` all of them: of a choice by rank, one unit more would put another one out.
+    """
+    most = MAX_SHARDED_FRAME_ROWS if sharded else MAX_FRAME_ROWS
+    rows = split.training(None if contract.privacy is not None else most)
     tables = {split.table.name: to_frame(rows)}
     if not sharded or (total := split.count_training()) <= rows.num_rows:
         return Dataset(contract, tables)

@@ -5,9 +5,6 @@ report of a release stays with the model, for those who may see the rows, and wh
 says what was spent on what.
 """
 
-import hashlib
-import hmac
-import secrets
 from typing import Any
 
 from data_contracts.contract import Contract
@@ -38,21 +35,6 @@ def check_budget(contract: Contract) -> None:
             f"customProperties.understudy.generator: {name!r} needs to know what may be spent. "
             "Write privacy: {epsilon: 1.0, delta: 1.0e-6}, delta below 1 / units."
         )
-
-
-def private_name(store: Store, contract: Contract, name: str) -> str:
-    """A name in the place of one that was made from private rows; `name` itself without `privacy`.
-
-    Whoever knows all rows but one could try the last one's values against a plain hash. The key
-    stays in the store, beside the rows.
-    """
-    if contract.privacy is None:
-        return name
-    path = f"{contract.id}/private_names.json"
-    if not store.exists(path):
-        store.write_json(path, {"key": secrets.token_hex(32)})
-    key = bytes.fromhex(store.read_json(path)["key"])
-    return hmac.new(key, name.encode(), hashlib.sha256).hexdigest()[:20]
 
 
 def told_rows(contract: Contract, generator: Any, rows: int) -> int:

@@ -99,6 +99,7 @@ def _holdout_fault(
     settings = {
         "sampling.seed": (earlier.sampling.seed, contract.sampling.seed),
         "holdout.share": (earlier.holdout.share, contract.holdout.share),
+        "privacy": (earlier.privacy is not None, contract.privacy is not None),
     }
     told = [f"`{key}` was {old} and is {new}" for key, (old, new) in settings.items() if old != new]
     return f"{' and '.join(told)}. Set it back, or leave `refresh` out." if told else ""

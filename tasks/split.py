@@ -13,6 +13,7 @@ from data_contracts.errors import ModelError, ProofError
 from data_contracts.schema import arrow_schema
 from tasks.identity import content_id
 from tasks.part_files import restored
+from tasks.private_names import split_seed
 from tasks.refresh import HoldoutMark, earlier_mark
 from tasks.storage import Store
 
@@ -36,7 +37,8 @@ class Split:
         self.table = table
         self.parts = _parts(store, f"{ingest}/{table.name}")
         self.holdout_parts = _parts(store, f"{ingest}/holdout/{table.name}")
-        self._seed = contract.sampling.seed
+        self._private = contract.privacy is not None
+        self._seed = split_seed(store, contract)
         self._threshold: np.uint64 | None = None
         if not self.holdout_parts:
             self._threshold = self._holdout_threshold(
@@ -95,9 +97,15 @@ class Split:
                 f"least {_MINIMUM_UNITS}. Bring more data."
             )
         count = min(max(1, round(share * len(units))), len(units) - 1)
+        last = int(share * 2.0**64) if self._private else int(units[count - 1])
+        if not int(units[0]) <= last < int(units[-1]):
+            raise ProofError(
+                f"table {self.table.name!r}: all units fell on one side of the holdout. Bring "
+                "more data, or choose another holdout.share."
+            )
         if earlier is None or earlier.threshold is None:
-            return np.uint64(units[count - 1])
-        threshold = min(int(units[count - 1]), earlier.threshold)
+            return np.uint64(last)
+        threshold = min(last, earlier.threshold)
         if int(units[0]) > threshold:
             raise ModelError(
                 f"refresh, table {self.table.name!r}: no unit is left to hold out that the earlier "

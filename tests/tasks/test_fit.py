@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from data_contracts.choice import ModelChoice
-from data_contracts.contract import Column, Contract, Source, Table
+from data_contracts.contract import Column, Contract, Privacy, Source, Table
 from data_contracts.dataset import LargeDataset
 from data_contracts.errors import ModelError
 from data_contracts.schema import arrow_schema
@@ -100,6 +100,19 @@ def test_large_data_are_read_in_parts_and_all_rows_count(
     assert sorted(x for part in parts for x in part["x"]) == sorted(everything["x"].to_pylist())
     model = fitted(str(root), {"epochs": 1})
     assert model.rows == {"visits": data.rows}
+
+
+def test_under_privacy_no_choice_of_rows_is_made_by_rank(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fit, "MAX_FRAME_ROWS", 500)
+    made = contract()
+    split = Split(Store(str(root)), made, made.tables[0], INGEST.path)
+    assert len(fit._training_data(made, split, sharded=False).frame) == 500
+    private = made.model_copy(update={"privacy": Privacy(epsilon=1, delta=1e-6)})
+    split = Split(Store(str(root)), private, private.tables[0], INGEST.path)
+    data = fit._training_data(private, split, sharded=False)
+    assert len(data.frame) == split.count_training() > 500
 
 
 def test_a_killed_fit_goes_on_to_the_same_bytes(root: Path, tmp_path_factory) -> None:

@@ -12,7 +12,8 @@ from data_contracts.errors import ModelError
 from data_contracts.report import Finding, Report
 from models.differential_privacy.ledger import Ledger
 from tasks.fit import check_generator
-from tasks.private_release import private_name, published_report, told_rows
+from tasks.private_names import private_name
+from tasks.private_release import published_report, told_rows
 from tasks.render import render_report
 from tasks.storage import Store
 from tests.checks.members import CONTRACT, contract_for

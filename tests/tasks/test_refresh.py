@@ -9,7 +9,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from data_contracts.choice import ModelChoice
-from data_contracts.contract import Column, Contract, Holdout, Sampling, Source, Table
+from data_contracts.contract import (
+    Column,
+    Contract,
+    Holdout,
+    Privacy,
+    Sampling,
+    Source,
+    Table,
+)
 from data_contracts.errors import ModelError
 from data_contracts.loading import dump_contract
 from data_contracts.schema import arrow_schema
@@ -106,6 +114,7 @@ def test_nobody_left_to_hold_out_is_told(store: Store) -> None:
         ({"sure": False}, {}, "may be missing"),
         ({}, {"sampling": Sampling(seed=2)}, "`sampling.seed` was 1 and is 2"),
         ({}, {"holdout": Holdout(share=0.4)}, "`holdout.share` was 0.2 and is 0.4"),
+        ({}, {"privacy": Privacy(epsilon=1, delta=1e-6)}, "`privacy` was False and is True"),
     ],
     ids=str,
 )

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from data_contracts.contract import Column, Contract, Holdout, Source, Table
+from data_contracts.contract import Column, Contract, Holdout, Privacy, Source, Table
 from data_contracts.errors import ProofError
 from tasks.split import Split
 from tasks.storage import Store
@@ -104,3 +104,52 @@ def test_a_holdout_table_leaves_all_rows_for_training(tmp_path: Path) -> None:
     sides = split(store, contract())
     assert sides.count_training() == 40
     assert sides.holdout()["x"].to_pylist() == [-1]
+
+
+def private(unit: str | None = None) -> Contract:
+    budget = Privacy(epsilon=1, delta=1e-5, rows_per_unit=1 if unit else None)
+    return contract(unit).model_copy(update={"privacy": budget})
+
+
+def write_people(store: Store, folder: str, people: list[str]) -> Store:
+    table = pa.table({"person": people, "x": pa.array(range(len(people)), pa.int64())})
+    store.make_folder(f"{folder}/visits")
+    pq.write_table(table, f"{folder}/visits/part-00000.parquet", filesystem=store.fs)
+    return store
+
+
+def test_under_privacy_one_person_more_moves_nobody_else(tmp_path: Path) -> None:
+    """Neighbours in the source are neighbours in training: one unit differs, never two."""
+    people = [f"p{number}" for number in range(300)]
+    sides = {}
+    for name, present in (("all", people), *((gone, people) for gone in people[:40])):
+        left = [person for person in present if person != name]
+        store = write_people(Store(str(tmp_path)), f"c/ingests/{name}", left)
+        made = private("person")
+        one = Split(store, made, made.tables[0], f"c/ingests/{name}")
+        sides[name] = set(one.training()["person"].to_pylist())
+    for gone in people[:40]:
+        assert sides["all"] - sides[gone] <= {gone}
+        assert not sides[gone] - sides["all"]
+
+
+def test_under_privacy_rows_fall_by_coins_of_their_own_that_nobody_knows(tmp_path: Path) -> None:
+    marks, held = set(), []
+    for place, rows in (("a", 4000), ("a", 4001), ("b", 4000)):
+        store = Store(str(tmp_path / place))
+        write_people(store, f"c/ingests/{rows}", [f"p{number}" for number in range(rows)])
+        made = private()
+        one = Split(store, made, made.tables[0], f"c/ingests/{rows}")
+        marks.add(one.mark.threshold)
+        held.append(set(one.holdout()["x"].to_pylist()))
+    assert len(marks) == 1
+    assert held[0] == held[1] - {4000}
+    assert held[0] != held[2]
+    assert len(held[0]) == pytest.approx(1000, abs=140)
+
+
+def test_under_privacy_a_holdout_of_nobody_is_told(tmp_path: Path) -> None:
+    store = write_people(Store(str(tmp_path)), "c/ingests/i", [f"p{n}" for n in range(12)])
+    made = private("person").model_copy(update={"holdout": Holdout(share=1e-9)})
+    with pytest.raises(ProofError, match="all units fell on one side"):
+        split(store, made)
