@@ -7,8 +7,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from pydantic import TypeAdapter, ValidationError
 
-from data_contracts.contract import Column, Contract, Table
+from data_contracts.contract import Column, Contract, Identifier, Table
 from data_contracts.dataset import Dataset
 from data_contracts.errors import ContractError, UnderstudyError
 from data_contracts.record import Record
@@ -20,6 +21,8 @@ from tasks.prove import Ingest
 from tasks.storage import Store, store_errors
 
 _BLOCK = 1 << 20
+# No model can have this name: an Identifier begins with a letter or a digit.
+_UNNAMED = "_unnamed"
 
 
 class GateOutcome(Record):
@@ -52,14 +55,15 @@ def judge_candidate(
     """Runs the gate on a candidate's rows, and keeps exact figures in the store.
 
     With `model`, candidates that are judged under one name are one model's: each further one is a
-    retry and pays for it. Without, each file stands for a model of its own. Raises ContractError
+    retry and pays for it. Without, nobody knows whose they are: each further one is another look at
+    the same held-out rows and pays as well, but does not inherit a refusal. Raises ContractError
     for a file that does not have the contract's columns, or not in types that can be restored.
     """
+    folder = f"{contract.id}/gates/{ingest.ingest}/{_model_folder(model)}"
     opened = Store(store)
     tables = read_candidate(contract, candidate)
     content = _content(contract, candidate)
-    folder = f"{contract.id}/gates/{ingest.ingest}/{model or content[:16]}"
-    runs = GateRuns(opened, folder)
+    runs = GateRuns(opened, folder, many_models=model is None)
     frames = {name: to_frame(_thinned(rows)) for name, rows in tables.items()}
     training, holdout, rows = read_sides(opened, contract, ingest)
     findings = run_gate(runs, content, (training, Dataset(contract, frames), holdout))
@@ -79,6 +83,19 @@ def judge_candidate(
     if outcome.state != "pass":
         raise GateClosedError(outcome)
     return outcome
+
+
+def _model_folder(model: str | None) -> str:
+    """The folder of a model's runs; ContractError for a name that could leave its place."""
+    if model is None:
+        return _UNNAMED
+    try:
+        return TypeAdapter(Identifier).validate_python(model)
+    except ValidationError as error:
+        raise ContractError(
+            f"--model {model!r}: the name becomes a folder. Write it with letters, digits, '-', "
+            "'_' and single dots, at most 64 of them."
+        ) from error
 
 
 def read_candidate(contract: Contract, candidate: Path) -> dict[str, pa.Table]:

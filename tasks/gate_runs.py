@@ -4,10 +4,15 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from data_contracts.contract import Contract
 from data_contracts.dataset import Dataset
 from data_contracts.report import Finding, judge
 from models.base import ProgressCallback
+from tasks.identity import content_id
 from tasks.storage import Store
+
+# The state of a run that has not ended, or that was killed.
+BEGUN = "begun"
 
 Sides = tuple[Dataset, Dataset, Dataset]
 """Training, synthetic and held-out rows."""
@@ -17,23 +22,42 @@ Sides = tuple[Dataset, Dataset, Dataset]
 class GateRuns:
     """The runs of the gate on one model, or on the candidates of one ingest, in a store's folder.
 
-    Each run is one JSON file: what was judged (`content`), its alpha and state, and exact figures
-    that no release may hold: published figures of privacy alone let outliers be rebuilt.
+    Each run is one JSON file: what was judged (`content`), by which rules, its alpha and state, and
+    exact figures that no release may hold: published figures of privacy alone let outliers be
+    rebuilt. `many_models` says that nobody knows which candidates are one model's: each counts as a
+    look at the same held-out rows, but a refusal is of its own content alone.
     """
 
     store: Store
     folder: str
+    many_models: bool = False
 
     def records(self) -> list[dict[str, Any]]:
         """All runs so far, oldest first."""
         files = [path for path in self.store.list_files(self.folder) if path.endswith(".json")]
         return [self.store.read_json(path) for path in files]
 
-    def write(self, number: int, record: dict[str, Any]) -> str:
-        """Keeps a run; returns the file's path in the store."""
-        path = f"{self.folder}/run-{number:04d}.json"
-        self.store.write_json(path, record)
-        return path
+    def begin(self, content: str, rules: str) -> dict[str, Any]:
+        """The run of this content by these rules: the one that is kept, or a new one, written now.
+
+        It is written before anything is judged, so that neither a run that is killed nor one beside
+        it goes uncounted.
+        """
+        with self.store.lock(self.folder):
+            earlier = self.records()
+            for record in earlier:
+                if (record["content"], record["rules"]) == (content, rules):
+                    return record
+            record = {
+                "run": len(earlier) + 1, "content": content, "rules": rules, "state": BEGUN,
+                "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            }  # fmt: skip
+            self.write(record)
+            return record
+
+    def write(self, record: dict[str, Any]) -> None:
+        """Keeps a run."""
+        self.store.write_json(f"{self.folder}/run-{record['run']:04d}.json", record)
 
 
 def run_gate(
@@ -41,33 +65,40 @@ def run_gate(
 ) -> tuple[Finding, ...]:
     """Runs the gate, records it, and returns what may be published.
 
-    The same content again is no retry: it is judged as it was. Anything else that a model made is
-    one: alpha is divided by the number of runs, and a model that was refused stays refused, since
-    drawing until the gate passes would be a leak of its own.
+    The same content by the same rules is no retry: the judgement that is kept stands. Anything else
+    is one, also the same content by another alpha or seed: alpha is divided by the number of runs,
+    and a model that was refused stays refused, since drawing until the gate passes would be a leak
+    of its own.
     """
+    contract = sides[0].contract
+    record = runs.begin(content, _rules(contract))
+    if record["state"] == BEGUN:
+        record = {**record, **_judged(sides, record["run"], progress)}
+        runs.write(record)
+    findings = tuple(Finding.model_validate(each) for each in record["findings"])
+    before = [each for each in runs.records() if each["run"] < record["run"]]
+    return (*findings, _of_runs(contract.tables[0].name, record, before, runs.many_models))
+
+
+def _judged(sides: Sides, number: int, progress: ProgressCallback | None) -> dict[str, Any]:
     from models.privacy.gate import Attempt, evaluate_privacy
 
     training, synthetic, holdout = sides
-    contract = training.contract
-    earlier = runs.records()
-    same = [record for record in earlier if record["content"] == content]
-    number = same[0]["run"] if same else len(earlier) + 1
-    gated = evaluate_privacy(
-        training, synthetic, holdout, Attempt(contract.sampling.seed, number), progress
-    )
-    before = [record for record in earlier if record["run"] < number]
-    findings = (*gated.findings, *_of_runs(contract.tables[0].name, number, before))
-    state = gate_state(gated.findings)
-    record = {
-        "run": number,
-        "content": content,
-        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "state": state,
+    attempt = Attempt(training.contract.sampling.seed, number)
+    gated = evaluate_privacy(training, synthetic, holdout, attempt, progress)
+    return {
+        "state": gate_state(gated.findings),
         "findings": [finding.model_dump(mode="json") for finding in gated.findings],
         "figures": gated.figures,
     }
-    runs.write(number, record)
-    return findings
+
+
+def _rules(contract: Contract) -> str:
+    """What decides a judgement beside the rows: bars, and the seed of the split and the attacks."""
+    return content_id({
+        "alpha": contract.bars.alpha, "leak_share": contract.bars.leak_share,
+        "seed": contract.sampling.seed,
+    })  # fmt: skip
 
 
 def gate_state(findings: tuple[Finding, ...]) -> str:
@@ -76,17 +107,26 @@ def gate_state(findings: tuple[Finding, ...]) -> str:
     return "pass" if verdict == "published" else verdict
 
 
-def _of_runs(table: str, number: int, before: list[dict[str, Any]]) -> tuple[Finding, ...]:
+def _of_runs(
+    table: str, record: dict[str, Any], before: list[dict[str, Any]], many_models: bool
+) -> Finding:
     """`gate_runs`: how often this model has been judged; refused if it was refused before."""
-    refused = any(record["state"] == "refused" for record in before)
+    number = record["run"]
+    refused = any(
+        each["state"] == "refused" and not (many_models and each["content"] != record["content"])
+        for each in before
+    )
     detail = "The first and only judgement of this model."
     if number > 1:
         detail = f"Judged {number} times: alpha is divided by {number}."
+    if many_models:
+        detail = (
+            f"Candidate {number} without a model's name that is held against the same held-out "
+            f"rows: alpha is divided by {number}. Name what made each one with --model."
+        )
     if refused:
         detail += " It was refused before: drawing again does not make a model forget."
-    return (
-        Finding(
-            name="gate_runs", group="copies", value=float(number),
-            state="refuse" if refused else "info", table=table, detail=detail,
-        ),
+    return Finding(
+        name="gate_runs", group="copies", value=float(number),
+        state="refuse" if refused else "info", table=table, detail=detail,
     )  # fmt: skip

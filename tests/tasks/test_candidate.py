@@ -66,6 +66,15 @@ def test_a_file_that_is_no_parquet_or_not_there_is_said_to_be(tmp_path: Path) ->
             read_candidate(contract, tmp_path / name)
 
 
+@pytest.mark.parametrize("name", ["../../../elsewhere", "a/b", ".hidden", ""])
+def test_a_model_s_name_cannot_leave_its_folder(tmp_path: Path, name: str) -> None:
+    contract = load_contract(write_people(tmp_path))
+    ingest = Ingest(ingest="i", path="people/ingests/i", proof={})
+    with pytest.raises(ContractError, match="--model"):
+        judge_candidate(contract, ingest, str(tmp_path / "store"), write(tmp_path), name)
+    assert not (tmp_path / "store").exists()
+
+
 @pytest.fixture(scope="module")
 def proven(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ingest]:
     folder = tmp_path_factory.mktemp("gate")

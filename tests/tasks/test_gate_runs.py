@@ -6,14 +6,16 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from data_contracts.contract import Bars, Contract
 from data_contracts.dataset import Dataset
 from data_contracts.report import Finding
-from tasks.gate_runs import GateRuns, run_gate
+from tasks.gate_runs import BEGUN, GateRuns, run_gate
 from tasks.storage import Store
 from tests.models.evaluation.tables import contract_for, dataset, draw_people, named
 
 TRAINING, FRESH, HOLDOUT = (draw_people(200, seed) for seed in (1, 2, 3))
 CONTRACT = contract_for(TRAINING)
+LAX = CONTRACT.model_copy(update={"bars": Bars(alpha=1e-9)})
 
 
 @pytest.fixture
@@ -21,8 +23,10 @@ def runs(tmp_path: Path) -> GateRuns:
     return GateRuns(Store(str(tmp_path)), "tests/models/m/privacy")
 
 
-def judge(runs: GateRuns, content: str, made: pa.Table) -> tuple[Finding, ...]:
-    sides: list[Dataset] = [dataset(CONTRACT, rows) for rows in (TRAINING, made, HOLDOUT)]
+def judge(
+    runs: GateRuns, content: str, made: pa.Table, contract: Contract = CONTRACT
+) -> tuple[Finding, ...]:
+    sides: list[Dataset] = [dataset(contract, rows) for rows in (TRAINING, made, HOLDOUT)]
     return run_gate(runs, content, (sides[0], sides[1], sides[2]))
 
 
@@ -46,6 +50,41 @@ def test_what_was_refused_once_stays_refused(runs: GateRuns) -> None:
     assert "refuse" in {finding.state for finding in judge(runs, "leak", TRAINING)}
     again = named(judge(runs, "other", FRESH), "gate_runs")
     assert again.state == "refuse" and "refused before" in again.detail
+
+
+def test_another_alpha_is_a_retry_and_lifts_no_refusal(runs: GateRuns) -> None:
+    """Else a refused candidate would pass under a contract that asks for less."""
+    judge(runs, "leak", TRAINING)
+    again = named(judge(runs, "leak", TRAINING, LAX), "gate_runs")
+    assert (again.state, again.value) == ("refuse", 2)
+    assert runs.records()[0]["state"] == "refused"
+
+
+def test_a_run_that_is_killed_or_under_way_is_counted(runs: GateRuns) -> None:
+    """Two gates beside each other, or a killed one, must not both be the first."""
+    assert runs.begin("killed", "rules")["run"] == 1
+    assert named(judge(runs, "other", FRESH), "gate_runs").value == 2
+    assert runs.begin("killed", "rules")["run"] == 1
+    assert runs.records()[0]["state"] == BEGUN
+
+
+def test_a_killed_run_goes_on_as_the_run_it_was(runs: GateRuns) -> None:
+    first = judge(runs, "one", FRESH)
+    (record,) = runs.records()
+    runs.write({key: record[key] for key in ("run", "content", "rules", "created")}
+               | {"state": BEGUN})  # fmt: skip
+    assert judge(runs, "one", FRESH) == first
+    assert runs.records()[0]["figures"] == record["figures"]
+
+
+def test_candidates_of_unknown_models_share_the_held_out_rows_but_no_refusal(
+    tmp_path: Path,
+) -> None:
+    runs = GateRuns(Store(str(tmp_path)), "tests/gates/i/_unnamed", many_models=True)
+    judge(runs, "leak", TRAINING)
+    other = named(judge(runs, "other", FRESH), "gate_runs")
+    assert (other.state, other.value) == ("info", 2) and "--model" in other.detail
+    assert named(judge(runs, "leak", TRAINING, LAX), "gate_runs").state == "refuse"
 
 
 def test_exact_figures_are_kept_and_hold_no_value_of_a_row(runs: GateRuns, tmp_path: Path) -> None:
