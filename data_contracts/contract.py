@@ -215,6 +215,9 @@ class Privacy(Record):
         default=0.2, ge=0, le=0.5, description="Of the budget, for values that nobody has listed."
     )
     rows_are_public: bool = False
+    total_epsilon: float | None = Field(
+        default=None, gt=0, description="Most that all fits of the contract may cost together."
+    )
 
 
 class Contract(Record):

@@ -18,6 +18,12 @@ def privacy_contradictions(contract: Contract) -> Iterator[Fault]:
             f"one budget for {len(contract.tables)} tables, in all of which a unit may have rows"
         )
         yield Fault(_PLACE, found, "Write a contract with a budget of its own for each table.")
+    if contract.share is not None:
+        found = "a budget, and share, which codes each single row without one"
+        yield Fault(_PLACE, found, "Write share into a contract of its own, without privacy.")
+    if privacy.total_epsilon is not None and privacy.total_epsilon < privacy.epsilon:
+        found = f"{privacy.total_epsilon:g}, less than one fit costs ({privacy.epsilon:g})"
+        yield Fault(f"{_PLACE}.total_epsilon", found, "Allow more, or a smaller epsilon.")
     for index, table in enumerate(contract.tables):
         path = f"schema[{index}]"
         yield from _unit_contradictions(privacy, table)

@@ -18,6 +18,7 @@ from tasks.announce import ProgressReporter
 from tasks.fit import FittedModel
 from tasks.gate_runs import GateRuns, run_gate
 from tasks.identity import versions
+from tasks.private_audit import audit_findings
 from tasks.private_release import published_report
 from tasks.prove import Ingest
 from tasks.run import Run
@@ -31,12 +32,14 @@ MAX_EVALUATED_ROWS = 100_000
 class Evaluated(Record):
     """Findings and pictures of a candidate, and how many rows each side has.
 
+    `audited` are findings about the model's budget that saw no real row.
     The gate's exact figures are not here: they stay with the model (`tasks.gate_runs`).
     """
 
     findings: tuple[Finding, ...]
     pictures: dict[str, Any]
     rows: dict[str, dict[str, int]]
+    audited: tuple[Finding, ...] = ()
 
 
 @task(name="evaluate_candidate", cache_policy=NO_CACHE)
@@ -66,7 +69,12 @@ def evaluate_candidate(
             GateRuns(store, f"{model.path}/privacy"), content, (training, synthetic, holdout),
             progress=lambda done, told: progress((1 + done) / 2, told),
         )  # fmt: skip
-    return Evaluated(findings=(*evaluated.findings, *gated), pictures=evaluated.pictures, rows=rows)
+    return Evaluated(
+        findings=(*evaluated.findings, *gated),
+        audited=audit_findings(store, contract, model.path),
+        pictures=evaluated.pictures,
+        rows=rows,
+    )
 
 
 def read_sides(
@@ -128,4 +136,4 @@ def build_report(
         pictures=evaluated.pictures,
         provenance=provenance,
     )
-    return published_report(run.open_store(), contract, report, model.path)
+    return published_report(run.open_store(), contract, report, model.path, evaluated.audited)

@@ -15,10 +15,11 @@ from data_contracts.loading import dump_contract
 from data_contracts.record import Record
 from data_contracts.schema import to_frame
 from tasks.announce import ProgressReporter
+from tasks.budgets import begin_fit, end_fit
 from tasks.checkpoints import StoredCheckpoints, clear_checkpoints
 from tasks.identity import code_version, content_id, versions
 from tasks.private_names import private_name
-from tasks.private_release import check_budget, told_rows
+from tasks.private_release import check_budget, read_statements, told_rows
 from tasks.prove import Ingest
 from tasks.refresh import open_earlier
 from tasks.run import Run, peak_mib
@@ -92,8 +93,10 @@ def fit_generator(run: Run, ingest: Ingest) -> FittedModel:
     started = time.monotonic()
     steady_threads()
     draft = f"{run.work}/model"
+    record = begin_fit(store, run.contract, model, ingest.ingest)
     splits = [Split(store, run.contract, table, ingest.path) for table in run.contract.tables]
     rows = {split.table.name: _fit_table(run, split, (draft, final)) for split in splits}
+    end_fit(store, record, read_statements(store, draft).values())
     store.write_bytes(f"{draft}/contract.odcs.yaml", dump_contract(run.contract).encode())
     manifest = {
         "model": model,
@@ -121,6 +124,9 @@ def model_id(contract: Contract, ingest: Ingest) -> str:
         for key in ("id", "tables", "holdout", "generator", "sampling", "privacy")
     }
     parts["sampling"] = {"seed": contract.sampling.seed}
+    if contract.privacy is not None:
+        # What all fits may cost changes none of them.
+        parts["privacy"] = contract.privacy.model_dump(mode="json", exclude={"total_epsilon"})
     return content_id({**parts, "ingest": ingest.ingest, "code": code_version()})
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from data_contracts.contract import Contract
 from data_contracts.errors import ModelError
-from data_contracts.report import Finding, Report, Verdict, judge
+from data_contracts.report import Finding, Report, judge
+from tasks.budgets import spent_together, together_finding
 from tasks.storage import Store
 
 WITHHELD = "withheld"
@@ -44,11 +45,14 @@ def told_rows(contract: Contract, generator: Any, rows: int) -> int:
     return int(generator.rows_)
 
 
-def published_report(store: Store, contract: Contract, report: Report, model: str) -> Report:
+def published_report(
+    store: Store, contract: Contract, report: Report, model: str, audited: tuple[Finding, ...]
+) -> Report:
     """The report that may be published: `report` itself without `privacy` in the contract.
 
     Else the whole one is kept with the model, whose folder is `model`. Findings about real rows
-    become a verdict without figures; the ledger and what its accountants say are added.
+    become a verdict without figures; the ledger, what its accountants say, the audit (`audited`)
+    and what all fits of the contract cost together are added.
     """
     if contract.privacy is None:
         return report
@@ -60,9 +64,11 @@ def published_report(store: Store, contract: Contract, report: Report, model: st
     checked = tuple(
         finding for table, one in statements.items() for finding in budget_findings(one, table)
     )
+    together = together_finding(spent_together(store, contract), contract)
+    checked = (*checked, *audited, together)
     verdict, reasons = judge((*report.findings, *checked))
     if verdict != "published":
-        reasons = (*_unsaid(report.findings, verdict), *judge(checked)[1])
+        reasons = (*_unsaid(report.findings, kept), *judge(checked)[1])
     told = {key: value for key, value in report.provenance.items() if key in _TOLD}
     rows = report.provenance.get("rows", {})
     told["rows"] = {
@@ -86,8 +92,8 @@ def read_statements(store: Store, model: str) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _unsaid(findings: tuple[Finding, ...], verdict: Verdict) -> tuple[str, ...]:
-    """Which figures of real rows kept the release back, without the figures."""
-    state = "refuse" if verdict == "refused" else "inconclusive"
-    names = dict.fromkeys(finding.name for finding in findings if finding.state == state)
-    return tuple(f"{name}: its figure stays with the model, beside the rows" for name in names)
+def _unsaid(findings: tuple[Finding, ...], kept: str) -> tuple[str, ...]:
+    """That figures of real rows kept the release back, and where they are: not even which."""
+    if all(finding.state in ("pass", "info") for finding in findings):
+        return ()
+    return (f"figures of real rows, which stay with the model: {kept.split('/', 1)[1]}",)

@@ -8,6 +8,7 @@ Source: Steinke, Nasr, Jagielski 2023 (privacy auditing with one training run).
 """
 
 from collections.abc import Callable
+from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from pydantic import Field
 from scipy.special import expit
 from scipy.stats import binom
 
-from data_contracts.contract import Column, Table
+from data_contracts.contract import Column, Contract, Table
 from data_contracts.dataset import Dataset
 from data_contracts.errors import ModelError
 from data_contracts.record import Record
@@ -28,6 +29,7 @@ CONFIDENCE = 0.99
 GUESSED = 0.5
 """Share of the canaries that are guessed; of the others, nothing is said."""
 MOST_EPSILON = 50.0
+CANARIES = 500
 
 Score = Callable[[Dataset, pd.DataFrame], FloatArray]
 """Fits to a dataset and scores each canary `(canaries,)`: the higher, the surer it was in."""
@@ -43,15 +45,52 @@ class Audit(Record):
     confidence: float = CONFIDENCE
 
 
-def audit_fit(data: Dataset, canaries: pd.DataFrame, delta: float, score: Score) -> Audit:
+@runtime_checkable
+class Auditable(Protocol):
+    """A private generator that can be read for single rows by who knows all others."""
+
+    def fit(self, data: Dataset, *, seed: int) -> Self: ...
+
+    def evidence(self, rows: pd.DataFrame, others: pd.DataFrame) -> FloatArray:
+        """How much the fit speaks for each of `rows` having been there, `(rows,)`."""
+        ...
+
+
+def audit_generator(
+    unfitted: Auditable, contract: Contract, like: pd.DataFrame, canaries: int = CANARIES
+) -> Audit:
+    """Audits one fit under the contract's own budget, on rows that look `like` the real ones.
+
+    `like` are drawn from the private model: to look at them again costs nothing, and what is found
+    may be printed. What runs is what made the model: its code, options and budget. A canary is a
+    unit and brings as many rows as one may. ModelError without `privacy` in the contract.
+    """
+    table, privacy = contract.tables[0], contract.privacy
+    if privacy is None:
+        raise ModelError(f"audit: contract {contract.id!r} has no privacy, so nothing is claimed.")
+    # Each row is a unit here: how the rows of units are bounded is not for chance to show.
+    alone = table.model_copy(update={"unit": None})
+    data = Dataset(contract.model_copy(update={"tables": (alone,)}), {table.name: like})
+
+    def score(joined: Dataset, odd: pd.DataFrame) -> FloatArray:
+        return unfitted.fit(joined, seed=0).evidence(odd, like)
+
+    odd = odd_rows(alone, like, canaries, seed=0)
+    return audit_fit(data, odd, privacy.delta, score, privacy.rows_per_unit or 1)
+
+
+def audit_fit(
+    data: Dataset, canaries: pd.DataFrame, delta: float, score: Score, copies: int = 1
+) -> Audit:
     """One audit of one fit on the table of `data` and about half of the `canaries`.
 
+    Each that is in is there `copies` times, as the rows of one unit.
     Half of the canaries are guessed: those with the highest scores to be in, those with the lowest
     out. The coins are the system's, and nobody's to know before.
     """
     table = data.contract.tables[0]
     inside = coins(len(canaries))
-    joined = pd.concat([data.frame, canaries[inside]], ignore_index=True)
+    joined = pd.concat([data.frame, *[canaries[inside]] * copies], ignore_index=True)
     # Categoricals that list different values would come out as plain text.
     frame = to_frame(to_arrow(joined, table))
     scores = score(Dataset(data.contract, {table.name: frame}), canaries)
@@ -115,6 +154,8 @@ def _odd_values(
         listed = np.array(column.categories, dtype=object)
         return pd.Series(listed[random.integers(len(listed), size=count)], dtype=like.dtype)
     known = like.dropna().drop_duplicates().reset_index(drop=True)
+    if known.empty:
+        return pd.Series([None] * count, dtype=like.dtype)
     return known.take(random.integers(len(known), size=count)).reset_index(drop=True)
 
 

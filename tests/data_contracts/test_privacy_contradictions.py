@@ -9,6 +9,7 @@ from data_contracts.contract import Column, Contract, Privacy, Source, Table
 from data_contracts.errors import ContractError
 from data_contracts.loading import dump_contract, parse_contract
 from data_contracts.privacy_contradictions import privacy_contradictions
+from data_contracts.share import DeclaredTask, Recipient, Share
 
 TEXT = {"logical_type": "string", "physical_type": "string"}
 AGE = Column(name="age", logical_type="integer", physical_type="int16", minimum=0, maximum=120)
@@ -106,3 +107,16 @@ def test_two_tables_are_two_contracts() -> None:
     other = made.tables[0].model_copy(update={"name": "others"})
     (fault,) = told(made.model_copy(update={"tables": (*made.tables, other)}))
     assert "one budget for 2 tables" in fault
+
+
+def test_codes_of_single_rows_have_no_budget() -> None:
+    task = DeclaredTask(kind="clustering", clusters=3)
+    share = Share(tasks=(task,), recipients=(Recipient(name="partner", key="partner.pub"),))
+    (fault,) = told(contract({}).model_copy(update={"share": share}))
+    assert fault.startswith("customProperties.understudy.privacy: a budget, and share")
+
+
+def test_a_total_has_room_for_one_fit() -> None:
+    assert told(contract({"total_epsilon": 1.0})) == []
+    (fault,) = told(contract({"total_epsilon": 0.5}))
+    assert "total_epsilon: 0.5, less than one fit costs (1)" in fault

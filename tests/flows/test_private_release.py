@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from data_contracts.errors import ModelError
 from flows.synthesize_dataset import synthesize_dataset
 from tasks.publish import verify_release
 from tasks.run import NotPublishedError, Outcome
@@ -58,8 +59,9 @@ def test_the_report_holds_the_ledger_and_no_figure_of_real_rows(
 ) -> None:
     outcome, _ = made
     report = published(outcome, "report.json")
-    assert {finding["name"] for finding in report["findings"]} == {"dp_epsilon", "dp_accountants"}
-    assert all(finding["state"] == "pass" for finding in report["findings"])
+    assert {finding["name"]: finding["state"] for finding in report["findings"]} == {
+        "dp_epsilon": "pass", "dp_accountants": "pass", "dp_audit": "pass", "dp_together": "info",
+    }  # fmt: skip
     assert (report["proof"], report["pictures"]) == ({}, {})
     statement = report["provenance"]["privacy"]["people"]
     assert statement["spent_epsilon"] <= 20
@@ -110,3 +112,23 @@ def test_asking_again_spends_nothing(made: tuple[Outcome, Path]) -> None:
         again = refused.outcome
     assert (again.release, again.model) == (first.release, first.model)
     assert len(list((store / "people" / "models").iterdir())) == 1
+    (record,) = (store / "people" / "budgets").iterdir()
+    fit = json.loads(record.read_text())
+    spent = published(first, "report.json")["provenance"]["privacy"]["people"]
+    assert (fit["model"], fit["ended"]) == (Path(first.model or "").name, True)
+    assert fit["epsilon"] == max(
+        spent["spent_epsilon"], spent["spent_epsilon_by_second_accountant"]
+    )
+
+
+def test_another_model_of_these_people_needs_room_in_the_total(
+    made: tuple[Outcome, Path],
+) -> None:
+    _, store = made
+    path = store.parent / "people.odcs.yaml"
+    total = {"privacy.total_epsilon": 25.0, "privacy.epsilon": 19.0}
+    with pytest.raises(
+        ModelError, match=r"1 fits of contract 'people' have cost epsilon .* exceed"
+    ):
+        synthesize_dataset(path, str(store), settings=total)
+    assert len(list((store / "people" / "budgets").iterdir())) == 1

@@ -8,15 +8,20 @@ import pytest
 
 from data_contracts.choice import ModelChoice
 from data_contracts.contract import Contract, Privacy
+from data_contracts.dataset import Dataset
 from data_contracts.errors import ModelError
+from data_contracts.loading import dump_contract
 from data_contracts.report import Finding, Report
 from models.differential_privacy.ledger import Ledger
+from models.evaluation.canary_audit import Audit, audit_finding
+from models.generators.dp_marginals import DpMarginalsGenerator, DpMarginalsOptions
 from tasks.fit import check_generator
+from tasks.private_audit import audit_findings
 from tasks.private_names import private_name
 from tasks.private_release import published_report, told_rows
 from tasks.render import render_report
 from tasks.storage import Store
-from tests.checks.members import CONTRACT, contract_for
+from tests.checks.members import CONTRACT, contract_for, members
 
 PRIVATE = contract_for("dp_marginals").model_copy(
     update={
@@ -26,6 +31,8 @@ PRIVATE = contract_for("dp_marginals").model_copy(
 )
 SECRET = 0.123456789
 MODEL = "members/models/abc"
+AUDIT = Audit(canaries=500, guesses=250, correct=140, lower_bound=0.1)
+FINDINGS = ["dp_epsilon", "dp_accountants", "dp_audit", "dp_together"]
 
 
 @pytest.fixture
@@ -62,36 +69,41 @@ def full_report(state: str = "pass") -> Report:
 
 @pytest.mark.parametrize("state", ["pass", "refuse"])
 def test_what_is_published_holds_no_figure_of_real_rows(store: Store, state: Any) -> None:
-    report = published_report(store, PRIVATE, full_report(state), MODEL)
+    audited = (audit_finding(AUDIT, 1, "members"),)
+    report = published_report(store, PRIVATE, full_report(state), MODEL, audited)
     text = json.dumps(report.model_dump(mode="json"))
     assert str(SECRET) not in text
     assert "f00d" not in text
     for number in ("300", "240", '"holdout"', '"training"', "seconds"):
         assert number not in text
     assert report.verdict == ("published" if state == "pass" else "refused")
-    assert [finding.name for finding in report.findings] == ["dp_epsilon", "dp_accountants"]
+    assert [finding.name for finding in report.findings] == FINDINGS
     assert report.provenance["rows"] == {"members": {"synthetic": 250}}
     spent = report.provenance["privacy"]["members"]
     assert [purchase["what"] for purchase in spent["spendings"]] == ["counts", "counts"]
 
 
 def test_the_whole_report_stays_with_the_model(store: Store, tmp_path: Path) -> None:
-    published_report(store, PRIVATE, full_report(), MODEL)
+    published_report(store, PRIVATE, full_report(), MODEL, ())
     (kept,) = (tmp_path / "store" / MODEL / "internal").iterdir()
     assert Report.model_validate_json(kept.read_text()) == full_report()
 
 
 def test_without_privacy_a_report_is_published_as_it_is(store: Store) -> None:
-    assert published_report(store, CONTRACT, full_report(), MODEL) == full_report()
+    assert published_report(store, CONTRACT, full_report(), MODEL, ()) == full_report()
 
 
 def test_a_refusal_is_told_without_its_figure(store: Store) -> None:
-    report = published_report(store, PRIVATE, full_report("refuse"), MODEL)
-    assert report.reasons == ("detection_auc: its figure stays with the model, beside the rows",)
+    report = published_report(store, PRIVATE, full_report("refuse"), MODEL, ())
+    (reason,) = report.reasons
+    # Which figures they were is one more thing that nobody has paid for.
+    assert "detection_auc" not in reason
+    assert reason.endswith("models/abc/internal/report-2026-01-01T000000Z.json")
+    assert store.exists(f"members/{reason.split(': ')[1]}")
 
 
 def test_the_page_prints_what_was_spent_on_what(store: Store) -> None:
-    report = published_report(store, PRIVATE, full_report(), MODEL)
+    report = published_report(store, PRIVATE, full_report(), MODEL, ())
     named = {**report.provenance, "release": "one"}
     page = render_report(report.model_copy(update={"provenance": named}))
     assert "Spent on counts" in page
@@ -105,11 +117,37 @@ def test_a_ledger_that_lies_is_refused(store: Store) -> None:
     for purchase in stored["settings"]["statement"]["spendings"]:
         purchase["variance"] //= 4
     store.write_json(path, stored)
-    report = published_report(store, PRIVATE, full_report(), MODEL)
+    report = published_report(store, PRIVATE, full_report(), MODEL, ())
     assert report.verdict == "refused"
-    assert {f.name: f.state for f in report.findings} == {
-        "dp_epsilon": "refuse", "dp_accountants": "refuse",
-    }  # fmt: skip
+    states = {f.name: f.state for f in report.findings}
+    assert (states["dp_epsilon"], states["dp_accountants"]) == ("refuse", "refuse")
+
+
+def test_an_audit_above_the_claim_refuses_the_release(store: Store) -> None:
+    caught = AUDIT.model_copy(update={"correct": 250, "lower_bound": 3.7})
+    audited = (audit_finding(caught, 1, "members"),)
+    report = published_report(store, PRIVATE, full_report(), MODEL, audited)
+    assert report.verdict == "refused"
+    (reason,) = report.reasons
+    assert reason.startswith("members: dp_audit = 3.7, bar 1")
+
+
+def test_an_audit_is_made_once_on_rows_of_the_model(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    fitted = DpMarginalsGenerator(DpMarginalsOptions(rounds=2, steps=10))
+    data = Dataset(PRIVATE, {"members": members(400).frame})
+    fitted.fit(data, seed=1).save(tmp_path / MODEL / "members")
+    made = PRIVATE.model_copy(
+        update={"generator": ModelChoice(name="dp_marginals", options={"rounds": 2, "steps": 10})}
+    )
+    store.write_bytes(f"{MODEL}/contract.odcs.yaml", dump_contract(made).encode())
+    store.write_json(f"{MODEL}/manifest.json", {"rows": {"members": fitted.rows_}})
+    (first,) = audit_findings(store, made, MODEL)
+    assert (first.name, first.state, first.bar) == ("dp_audit", "pass", 1)
+    assert first.value is not None and first.value <= 1
+    store.delete(f"{MODEL}/members")
+    assert audit_findings(store, made, MODEL) == (first,)
+    assert audit_findings(store, CONTRACT, MODEL) == ()
 
 
 def test_names_of_private_bytes_can_only_be_made_with_the_key(store: Store, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from scipy.stats import binom
 
 from data_contracts.contract import Column, Contract, Privacy, Source, Table
 from data_contracts.dataset import Dataset
+from data_contracts.errors import ModelError
 from models.differential_privacy import paid_codec, selection
 from models.differential_privacy.ledger import Ledger
 from models.evaluation.budget import budget_findings
@@ -17,6 +18,7 @@ from models.evaluation.canary_audit import (
     Audit,
     audit_finding,
     audit_fit,
+    audit_generator,
     chance_of,
     lower_bound,
     odd_rows,
@@ -71,6 +73,39 @@ def test_counts_without_noise_are_caught(monkeypatch: pytest.MonkeyPatch) -> Non
     finding = audit_finding(audit, EPSILON, "people")
     assert (finding.name, finding.state) == ("dp_audit", "refuse")
     assert finding.value == audit.lower_bound
+
+
+def test_a_unit_of_three_rows_is_a_canary_of_three_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Noise made for one row does not hide a unit of three: the audit of a release sees it."""
+    data = people()
+    wide = Privacy(epsilon=EPSILON, delta=DELTA, rows_per_unit=3)
+    contract = data.contract.model_copy(update={"privacy": wide})
+    honest = audit_generator(DpMarginalsGenerator(OPTIONS), contract, data.frame, CANARIES)
+    assert honest.lower_bound <= EPSILON
+    assert honest.canaries == CANARIES
+    enough = Privacy(epsilon=30.0, delta=DELTA, rows_per_unit=60)
+    contract = data.contract.model_copy(update={"privacy": enough})
+    narrow = Ledger.__init__
+    monkeypatch.setattr(
+        Ledger,
+        "__init__",
+        lambda self, epsilon, delta, **more: narrow(self, 1.0, delta, **{**more, "sensitivity": 1}),
+    )
+    caught = audit_generator(DpMarginalsGenerator(OPTIONS), contract, data.frame, CANARIES)
+    assert caught.lower_bound > EPSILON
+
+
+def test_an_audit_without_a_claim_is_refused() -> None:
+    bare = people().contract.model_copy(update={"privacy": None})
+    with pytest.raises(ModelError, match="nothing is claimed"):
+        audit_generator(DpMarginalsGenerator(OPTIONS), bare, people(50).frame)
+
+
+def test_a_column_that_is_all_missing_has_odd_rows_too() -> None:
+    words = Column(name="words", logical_type="string", physical_type="string")
+    table = TABLE.model_copy(update={"columns": (*COLUMNS, words)})
+    like = people(50).frame.assign(words=pd.Series([None] * 50, dtype="str"))
+    assert odd_rows(table, like, 7, seed=1)["words"].isna().all()
 
 
 def test_a_ledger_that_pays_too_little_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
