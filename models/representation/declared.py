@@ -8,7 +8,7 @@ import pandas as pd
 from sklearn.cluster import KMeans
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.metrics import adjusted_mutual_info_score, r2_score, roc_auc_score
-from sklearn.model_selection import cross_val_predict
+from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, cross_val_predict
 
 from data_contracts.contract import Table
 from data_contracts.errors import ModelError
@@ -116,8 +116,8 @@ def predict(model: Any, outcome: Outcome, features: FloatArray) -> FloatArray:
     return found
 
 
-def taught(outcome: Outcome, features: FloatArray, seed: int) -> FloatArray:
-    """What trees say of each row that had not seen it: what the encoder learns from.
+def taught(outcome: Outcome, features: FloatArray, units: IntArray, seed: int) -> FloatArray:
+    """What trees say of each row that had not seen its unit: what the encoder learns from.
 
     An encoder that learned from the outcomes themselves would remember them, and its codes would
     tell whom it learned from. Clusters are a function of the row, so that they are taught as such.
@@ -126,9 +126,13 @@ def taught(outcome: Outcome, features: FloatArray, seed: int) -> FloatArray:
         return outcome.flat()
     rows = np.flatnonzero(outcome.known)
     method = "predict_proba" if outcome.classes else "predict"
+    folds: Any = _FOLDS
+    if len(np.unique(units)) < len(units):
+        folds = StratifiedGroupKFold(_FOLDS) if outcome.classes else GroupKFold(_FOLDS)
     found = cross_val_predict(
-        predictor(outcome, seed), features[rows], outcome.answers[rows], cv=_FOLDS, method=method
-    )
+        predictor(outcome, seed), features[rows], outcome.answers[rows], groups=units[rows],
+        cv=folds, method=method,
+    )  # fmt: skip
     said = np.zeros((len(features), max(outcome.classes, 1)))
     said[rows] = found if found.ndim == 2 else found[:, None]
     if len(rows) < len(features):

@@ -4,7 +4,7 @@ import numpy as np
 from scipy import stats
 
 from data_contracts.report import Finding, State
-from models.encoding.column import FloatArray
+from models.encoding.column import FloatArray, IntArray
 from models.representation.declared import (
     Outcome,
     Score,
@@ -67,14 +67,18 @@ class KeptTasks:
             model = predictor(outcome, exposure.seed).fit(view[rows], outcome.answers[rows])
             said.append(predict(model, outcome, other))
         raw, code = (score(asked, one) for one in said)
-        return raw, code, _error(asked, said, exposure.random(500 + place))
+        return raw, code, _error(asked, said, fresh.units, exposure.random(500 + place))
 
 
-def _error(asked: Outcome, said: list[FloatArray], random: np.random.Generator) -> float:
-    """Standard error of the share that is kept, by resampling the rows that are asked about."""
-    kept = []
+def _error(
+    asked: Outcome, said: list[FloatArray], units: IntArray, random: np.random.Generator
+) -> float:
+    """Standard error of the share that is kept, by drawing the units that are asked about anew."""
+    kept, order = [], units.argsort(kind="stable")
+    ends = np.searchsorted(units[order], np.arange(int(units.max(initial=0)) + 2))
     for _ in range(_REPLICATES):
-        rows = random.integers(0, len(asked.answers), len(asked.answers))
+        drawn = random.integers(0, len(ends) - 1, len(ends) - 1)
+        rows = np.concatenate([order[ends[unit] : ends[unit + 1]] for unit in drawn])
         raw, code = (score(asked.take(rows), one[rows]) for one in said)
         kept.append(code.kept_of(raw))
     return float(np.nanstd(kept, ddof=1))

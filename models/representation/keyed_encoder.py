@@ -23,7 +23,7 @@ from models.representation.declared import TaskReader, taught
 from models.representation.game import HIDDEN_SHARE, Board, Game, Stakes, holder_of, open_widths
 from models.representation.keyed_noise import keyed_noise, on_grid
 from models.representation.players import Players, RowEncoder, perceptron
-from models.representation.rows import RowReader
+from models.representation.rows import RowReader, units_of
 from models.training.loop import train
 from models.training.plan import Company, Objective, TrainingPlan
 
@@ -221,7 +221,8 @@ class KeyedEncoder:
         columns = [self.table_.column(name) for name in secrets]
         classes = [reader.classes(frame, name) for name in secrets]
         known = known_features(reader, self.table_, self.share, frame)
-        taught_ = [taught(one, features, seed + place) for place, one in enumerate(outcomes)]
+        units = units_of(frame, self.table_)
+        taught_ = [taught(one, features, units, seed + n) for n, one in enumerate(outcomes)]
         return Board(
             codes=torch.tensor(reader.codes(frame)),
             numbers=torch.tensor(reader.numbers(frame)).float(),

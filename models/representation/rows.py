@@ -109,6 +109,18 @@ def without(table: Table, left_out: Sequence[str]) -> Table:
     return table.model_copy(update={"columns": kept, "fixed_combinations": (), "row_rules": ()})
 
 
+def units_of(frame: pd.DataFrame, table: Table) -> IntArray:
+    """The unit of each row `(rows,)`, counted from 0; a row without one is a unit of its own."""
+    rows = np.arange(len(frame))
+    if table.unit is None:
+        return rows
+    found = pd.factorize(frame[table.unit])[0].astype(np.int64)
+    alone = found < 0
+    found[alone] = found.max(initial=-1) + 1 + rows[alone]
+    units: IntArray = np.unique(found, return_inverse=True)[1].astype(np.int64)
+    return units
+
+
 def whitened(codes: FloatArray) -> FloatArray:
     """Codes of mean 0 and deviation 1 in each dimension: what any attacker starts with."""
     scaled: FloatArray = StandardScaler().fit_transform(codes)

@@ -29,7 +29,9 @@ def side(rows: int, seed: int) -> Side:
     secrets = (Secret("height", raw[:, 1], 0), Secret("kind", kind, 2))
     answers = Outcome(TASK, outcome, 2)
     codes, again = (np.tanh(raw[:, :1]) + NOISE * random.normal(size=(rows, 1)) for _ in range(2))
-    return Side(codes, again, answers.flat(), raw, (answers,), secrets, np.zeros((rows, 0)))
+    return Side(
+        codes, again, answers.flat(), raw, (answers,), secrets, np.zeros((rows, 0)), np.arange(rows)
+    )
 
 
 def exposure() -> Exposure:
@@ -125,12 +127,84 @@ def test_the_share_of_a_task_that_codes_keep() -> None:
     assert none.value == pytest.approx(0, abs=0.05)
 
 
+def buried(parts: int = 30) -> Exposure:
+    """Honest codes with a hidden part, which is noise to everybody without the key."""
+    random = np.random.default_rng(8)
+    found = []
+    for one in (HONEST.released.codes, HONEST.released.again, HONEST.fresh.codes):
+        found.append(np.concatenate([one, random.normal(size=(len(one), parts)) * NOISE], 1))
+    return replace(HONEST.with_codes(*found), open_width=1)
+
+
+def test_a_hidden_part_does_not_blunt_the_attackers() -> None:
+    hits, _, _, name = RelinkageAttack().attack(buried())
+    assert name.endswith("open part")
+    bare, _, _, _ = RelinkageAttack().attack(HONEST)
+    assert hits == bare
+    told = replace(LEAKING, open_width=3)
+    (few,) = InversionAttack(20).evaluate(told)
+    codes = [np.concatenate([one, buried().released.codes[: len(one), 1:]], 1) for one in (
+        told.released.codes, told.released.again, told.fresh.codes
+    )]  # fmt: skip
+    (still,) = InversionAttack(20).evaluate(replace(told.with_codes(*codes), open_width=3))
+    assert few.value is not None and still.value is not None
+    assert still.value > few.value - 0.02
+    assert "open part" in still.detail
+
+
+def test_codes_that_are_all_alike_link_no_rows() -> None:
+    alike = HONEST.with_codes(*(np.zeros((len(one), 1)) for one in (
+        HONEST.released.codes, HONEST.released.again, HONEST.fresh.codes
+    )))  # fmt: skip
+    (finding,) = RelinkageAttack().evaluate(alike)
+    assert finding.value is not None and finding.value < 3
+
+
+def test_no_unit_is_on_both_sides_of_an_attack() -> None:
+    units = np.repeat(np.arange(300), 10)
+    grouped = replace(HONEST.released, units=units)
+    one, other = grouped.split(np.random.default_rng(1), 1000)
+    assert len(one) == 1000
+    assert not set(units[one]) & set(units[other])
+    assert sorted([*one, *other]) == list(range(3000))
+    _, tries, _, _ = RelinkageAttack().attack(replace(HONEST, released=grouped))
+    assert tries == 300
+
+
+def test_rows_that_repeat_their_units_make_nobody_surer() -> None:
+    rows = np.random.default_rng(3).normal(size=400)
+    once = gain_of_draws([rows], np.arange(400), 1.0, 0.0)
+    again = gain_of_draws([np.tile(rows, 5)], np.tile(np.arange(400), 5), 1.0, 0.0)
+    assert again.high - again.value == pytest.approx(once.high - once.value, rel=0.02)
+
+
+def test_with_few_rows_nothing_is_decided() -> None:
+    few = replace(HONEST, released=HONEST.released.take(np.arange(80)),
+                  fresh=HONEST.fresh.take(np.arange(40)))  # fmt: skip
+    findings = (
+        *InversionAttack(0).evaluate(few), *InversionAttack(20).evaluate(few),
+        *RelinkageAttack().evaluate(few), *AttributeAttack().evaluate(few),
+        *MembershipAttack().evaluate(few),
+    )  # fmt: skip
+    assert [finding.state for finding in findings] == ["inconclusive"] * 5
+    assert "too few" in findings[0].detail
+    assert "too few rows" in findings[-1].detail
+
+
+def test_a_value_that_one_row_has_stops_no_attacker() -> None:
+    kinds = HONEST.released.secrets[1].truth.copy()
+    kinds[0] = 2.0
+    secret = Secret("kind", kinds, 3)
+    gain, _ = AttributeAttack().attack(HONEST, secret)
+    assert abs(gain.value) < 0.03
+
+
 def test_gains_by_hand() -> None:
     truth, prior, attack = np.array([1.0, 2, 3, 4]), np.full(4, 2.5), np.array([1.0, 2, 3, 2.5])
     # Variance 1.25: the prior explains nothing, the attack all but 2.25 / 5 of it.
     assert row_gains(truth, prior, attack, numbers=True).mean() == pytest.approx(1 - 2.25 / 5)
     assert row_gains(truth, prior, attack, numbers=False).mean() == 0.75
-    sure = gain_of_draws([np.ones(50), np.ones(50)], 1.0, 0.0)
+    sure = gain_of_draws([np.ones(50), np.ones(50)], np.arange(50), 1.0, 0.0)
     assert (sure.value, sure.low) == (1.0, 1.0)
     assert sure.state(0.1) == "refuse"
     assert weighted_auc(np.array([0.0, 0, 1, 1]), np.eye(2)[[0, 0, 1, 1]]) == 1.0

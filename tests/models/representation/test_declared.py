@@ -1,0 +1,33 @@
+"""Declared tasks: what trees teach an encoder of a row does not come from the row's own unit."""
+
+import numpy as np
+import pytest
+
+from data_contracts.share import DeclaredTask
+from models.representation.declared import Outcome, taught
+from models.representation.rows import units_of
+from tests.models.representation.people import TABLE, people
+
+
+@pytest.mark.parametrize("kind", ["classification", "regression"])
+def test_a_row_is_taught_by_trees_that_saw_none_of_its_unit(kind: str) -> None:
+    random = np.random.default_rng(1)
+    units = np.repeat(np.arange(120), 8)
+    features = random.normal(size=(120, 3))[units]
+    answers = (random.random(120) < 0.5).astype(float)[units]
+    task = DeclaredTask.model_validate({"kind": kind, "column": "outcome"})
+    outcome = Outcome(task, answers, 2 if kind == "classification" else 0)
+    # Outcomes are tossed for each unit: who has not seen the unit cannot know them.
+    said = taught(outcome, features, units, seed=1)[:, -1]
+    assert np.corrcoef(said, answers)[0, 1] < 0.3
+    remembered = taught(outcome, features, np.arange(960), seed=1)[:, -1]
+    assert np.corrcoef(remembered, answers)[0, 1] > 0.9
+
+
+def test_units_are_counted_and_a_row_without_one_stands_alone() -> None:
+    frame = people(5, seed=1)
+    assert units_of(frame, TABLE).tolist() == [0, 1, 2, 3, 4]
+    table = TABLE.model_copy(update={"unit": "group"})
+    groups = frame["group"].astype(object)
+    groups.iloc[:] = ["a", None, "b", "a", None]
+    assert units_of(frame.assign(group=groups), table).tolist() == [0, 2, 1, 0, 3]
