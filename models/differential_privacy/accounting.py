@@ -1,9 +1,10 @@
-"""What mechanisms cost together, as Gaussian differential privacy: exact for Gaussian noise.
+"""What mechanisms cost together, as Gaussian differential privacy.
 
 A mechanism is mu-GDP when telling two neighbouring tables apart from its output is at least as hard
 as telling N(0, 1) from N(mu, 1) by one draw. Gaussians of sensitivity s and deviation sigma are
 s / sigma; together they are the root of the sum of squares, also where each looks at what the ones
-before have given (Dong, Roth, Su 2022).
+before have given (Dong, Roth, Su 2022). Noise of whole numbers costs up to 1 % more than that where
+it is small, which the second accountant knows and the ledger keeps back.
 """
 
 import math
@@ -70,7 +71,8 @@ def threshold_of(delta: float, variance: float, sensitivity: int) -> float:
     """The noisy count from which a value nobody has listed may be shown (partition selection).
 
     A value that only one unit holds, at most `sensitivity` times, stays below it with probability
-    1 - delta under Gaussian noise; under Laplace noise of scale 1 / epsilon it would have to be
-    1 + ln(1 / (2 delta)) / epsilon. Source: Gopi et al. 2020.
+    1 - delta at least. Noise of whole numbers reaches m at most as often as the Gaussian reaches
+    m - 1: hence one more. Under Laplace noise of scale 1 / epsilon it would have to be
+    1 + ln(1 / (2 delta)) / epsilon. Sources: Gopi et al. 2020; Canonne, Kamath, Steinke 2020.
     """
-    return sensitivity + math.sqrt(variance) * float(-ndtri(delta))
+    return sensitivity + 1 + math.sqrt(variance) * float(-ndtri(delta))

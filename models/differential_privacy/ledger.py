@@ -23,7 +23,7 @@ from models.differential_privacy.loss_distribution import (
 )
 
 UPWARD = 0.01
-"""The second accountant may say at most so much more than the first."""
+"""The second accountant may say at most so much more than the first, and has so much kept back."""
 
 
 class Spending(Record):
@@ -67,7 +67,8 @@ class Ledger:
     ) -> None:
         self.epsilon, self.delta, self.sensitivity = epsilon, delta, sensitivity
         self.list_delta = list_delta
-        self.total = mu_within(epsilon, delta - list_delta) ** 2
+        # Noise of whole numbers is a little dearer than the Gaussian that the first one reckons by.
+        self.total = mu_within(epsilon / (1 + UPWARD), delta - list_delta) ** 2
         self.spendings: list[Spending] = []
 
     @property
