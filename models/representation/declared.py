@@ -126,13 +126,13 @@ def taught(outcome: Outcome, features: FloatArray, units: IntArray, seed: int) -
         return outcome.flat()
     rows = np.flatnonzero(outcome.known)
     method = "predict_proba" if outcome.classes else "predict"
-    folds: Any = _FOLDS
+    folds: dict[str, Any] = {"cv": _FOLDS}
     if len(np.unique(units)) < len(units):
-        folds = StratifiedGroupKFold(_FOLDS) if outcome.classes else GroupKFold(_FOLDS)
+        kind = StratifiedGroupKFold if outcome.classes else GroupKFold
+        folds = {"cv": kind(_FOLDS), "groups": units[rows]}
     found = cross_val_predict(
-        predictor(outcome, seed), features[rows], outcome.answers[rows], groups=units[rows],
-        cv=folds, method=method,
-    )  # fmt: skip
+        predictor(outcome, seed), features[rows], outcome.answers[rows], method=method, **folds
+    )
     said = np.zeros((len(features), max(outcome.classes, 1)))
     said[rows] = found if found.ndim == 2 else found[:, None]
     if len(rows) < len(features):

@@ -12,15 +12,15 @@ from tests.models.representation.people import TABLE, people
 @pytest.mark.parametrize("kind", ["classification", "regression"])
 def test_a_row_is_taught_by_trees_that_saw_none_of_its_unit(kind: str) -> None:
     random = np.random.default_rng(1)
-    units = np.repeat(np.arange(120), 8)
-    features = random.normal(size=(120, 3))[units]
-    answers = (random.random(120) < 0.5).astype(float)[units]
+    units = np.repeat(np.arange(400), 8)
+    features = random.normal(size=(400, 3))[units]
+    answers = (random.random(400) < 0.5).astype(float)[units]
     task = DeclaredTask.model_validate({"kind": kind, "column": "outcome"})
     outcome = Outcome(task, answers, 2 if kind == "classification" else 0)
     # Outcomes are tossed for each unit: who has not seen the unit cannot know them.
     said = taught(outcome, features, units, seed=1)[:, -1]
     assert np.corrcoef(said, answers)[0, 1] < 0.3
-    remembered = taught(outcome, features, np.arange(960), seed=1)[:, -1]
+    remembered = taught(outcome, features, np.arange(3200), seed=1)[:, -1]
     assert np.corrcoef(remembered, answers)[0, 1] > 0.9
 
 
