@@ -31,9 +31,17 @@ def exact_codes(coded: CodedTable) -> dict[Side, IntArray]:
     distinct training values, so that a copy with noise in its last digits still counts as one;
     values on a coarser lattice (whole numbers, cents) are compared exactly.
     """
-    pooled = combined([_rounded(column) for column in coded.columns])
+    pooled = combined(column_codes(coded))
     ends = np.cumsum([coded.rows[side] for side in SIDES])[:-1]
     return dict(zip(SIDES, np.split(pooled, ends), strict=True))
+
+
+def column_codes(coded: CodedTable) -> list[IntArray]:
+    """Each column's values as codes (rows,) of training, synthetic and held-out rows in turn.
+
+    Equal codes are values that are equal after the rounding of `exact_codes`.
+    """
+    return [_rounded(column) for column in coded.columns]
 
 
 def _rounded(column: CodedColumn) -> IntArray:

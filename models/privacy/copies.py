@@ -21,13 +21,14 @@ NO_COPY = "Hardly any training row differs from all other real rows: none to cop
 def copy_trials(test: CopyTest) -> tuple[Trial, Trial]:
     """`exact_copies` (G1) and `tail_copies` (G2): does the release repeat training rows?
 
-    The attacker holds the release and nothing else, and looks for rows that are somebody's. G1
-    and G2 refuse by one-sided p-values. They pass
-    only if leaks of the contract's `leak_share` or less that were planted in the same run were
-    caught; else they are inconclusive: too few held-out rows. `smallest_exact_leak` and
-    `smallest_near_leak` say what they would have seen. Where hardly any training unit
-    has a row of its own there is nothing to copy, and they don't judge. Figures are bands:
-    published exact distances and counts let outliers be rebuilt (Ganev and De Cristofaro 2023).
+    The attacker holds the release and nothing else, and looks for rows that are somebody's, G1 for
+    whole ones, G2 for those close to one or equal to one but for a column or two. Both refuse by
+    one-sided p-values. They pass only if leaks of the contract's `leak_share` or less that were
+    planted in the same run were caught; else they are inconclusive: too few held-out rows.
+    `smallest_exact_leak` and `smallest_near_leak` say what they would have seen. Where hardly any
+    training unit has a row of its own there is nothing to copy, and they don't judge. Figures are
+    bands: published exact distances and counts let outliers be rebuilt (Ganev and De Cristofaro
+    2023).
     """
     controls = run_controls(test)
     exact, tail = test.exact_p_value(), test.tail_p_value()
@@ -43,7 +44,8 @@ def copy_trials(test: CopyTest) -> tuple[Trial, Trial]:
 
     name = test.coded.table.name
     votes = {"votes": test.exact_votes()._asdict(), "fresh": controls.fresh_exact}
-    tails = {"votes": [each._asdict() for each in test.tail_votes()], "fresh": controls.fresh_tail}
+    tails = {"votes": [each._asdict() for each in test.tail_votes()], "altered": test.altered,
+             "fresh": controls.fresh_tail}  # fmt: skip
     return (
         Trial("exact_copies", exact, exact_findings, name, figures=votes),
         Trial("tail_copies", tail, tail_findings, name, figures=tails),

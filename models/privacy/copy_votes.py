@@ -8,6 +8,7 @@ from models.evaluation.coded import CodedTable, IntArray, Side, draw
 from models.evaluation.intervals import FloatArray
 from models.evaluation.mixed_space import MixedRows, Nearest
 from models.evaluation.row_codes import exact_codes
+from models.privacy.altered_copies import altered_p_value
 from models.privacy.linkage_space import LinkageSpace
 from models.privacy.real_pool import NOBODY, RealPool, Votes
 
@@ -18,6 +19,8 @@ MOST_COORDINATES = 2e7
 CROWD = 0.05
 LEAST_CROWD = 1e-6
 TAILS = (0.001, 0.005)
+# Two tails, and copies of which a column or two were changed.
+LOOKS = len(TAILS) + 1
 LEVELS_OF_TAILS = (1.5, 3.5)
 
 
@@ -26,7 +29,8 @@ class CopyTest:
     """A pool of real rows, and synthetic rows with their codes and nearest real rows.
 
     `exact` are the codes of all synthetic rows, `nearest` belongs to the rows at `queries`.
-    `level` is the p-value below which one test alone refuses.
+    `altered` is the p-value of copies of which a column or two were changed. `level` is the p-value
+    below which one test alone refuses.
     """
 
     coded: CodedTable
@@ -36,6 +40,7 @@ class CopyTest:
     exact: IntArray
     queries: IntArray
     nearest: Nearest
+    altered: float
     level: float
 
     @classmethod
@@ -45,7 +50,9 @@ class CopyTest:
         pool = RealPool.of(coded, codes, space.rows)
         queries = draw(len(codes["synthetic"]), _most_queries(space, pool), coded.random(42))
         nearest = space.nearest(space.rows["synthetic"].take(queries), pool.rows)
-        return cls(coded, space, codes, pool, codes["synthetic"], queries, nearest, level)
+        made = np.arange(coded.rows["synthetic"], dtype=np.int64) + coded.rows["training"]
+        altered = altered_p_value(coded, pool, made)
+        return cls(coded, space, codes, pool, codes["synthetic"], queries, nearest, altered, level)
 
     def exact_votes(self) -> Votes:
         """G1: units whose very own row occurs among the synthetic rows."""
@@ -74,12 +81,13 @@ class CopyTest:
         return votes
 
     def tail_p_value(self) -> float:
-        """G2: the smaller p-value of the two tails, doubled (Bonferroni)."""
-        return min(1.0, len(TAILS) * min(self.pool.p_value(votes) for votes in self.tail_votes()))
+        """G2: the smallest p-value of the two tails and of altered copies, tripled (Bonferroni)."""
+        tails = (self.pool.p_value(votes) for votes in self.tail_votes())
+        return min(1.0, LOOKS * min(self.altered, *tails))
 
     def _tail_lengths(self) -> list[int]:
         chance = min(max(self.pool.chance, 0.01), 0.9999)
-        needed = np.log(self.level / len(TAILS)) / np.log(chance)
+        needed = np.log(self.level / LOOKS) / np.log(chance)
         return [
             max(round(share * self.queries.size), int(np.ceil(times * needed)))
             for share, times in zip(TAILS, LEVELS_OF_TAILS, strict=True)
@@ -92,7 +100,10 @@ class CopyTest:
         return replace(self, exact=exact)
 
     def with_nearest(self, planted: Nearest, random: np.random.Generator) -> "CopyTest":
-        """The same test with the neighbours of some synthetic rows replaced by planted ones."""
+        """The same test with the neighbours of some synthetic rows replaced by planted ones.
+
+        Altered copies are not counted anew: what is planted has noise in every column.
+        """
         places = random.choice(self.queries.size, planted.key.size, replace=False)
         squared, key = self.nearest.squared.copy(), self.nearest.key.copy()
         parts = self.nearest.parts.copy()
@@ -113,7 +124,10 @@ class CopyTest:
         rows: MixedRows = self.space.rows["holdout"].take(queries)
         exact = self.codes["holdout"][places]
         nearest = self.space.nearest(rows, pool.rows)
-        return replace(self, pool=pool, exact=exact, queries=queries, nearest=nearest)
+        made = places + self.coded.rows["training"] + self.coded.rows["synthetic"]
+        altered = altered_p_value(self.coded, pool, made)
+        return replace(self, pool=pool, exact=exact, queries=queries, nearest=nearest,
+                       altered=altered)  # fmt: skip
 
 
 def _most_queries(space: LinkageSpace, pool: RealPool) -> int:

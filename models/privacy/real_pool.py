@@ -38,9 +38,11 @@ class RealPool:
     """Training and holdout rows in one random order.
 
     `units` numbers each row's unit from 0; `trained` tells for each unit whether it is a training
-    unit; `owners` holds, for each exact code, the only unit that has it, or -1.
+    unit; `owners` holds, for each exact code, the only unit that has it, or -1. `places` are the
+    rows' places among training, synthetic and held-out rows in that order.
     """
 
+    places: IntArray
     exact: IntArray
     rows: MixedRows
     units: IntArray
@@ -69,6 +71,7 @@ class RealPool:
         present, units = np.unique(units[order], return_inverse=True)
         count = max(int(codes_.max(initial=-1)) for codes_ in exact.values()) + 1
         return cls(
+            places=np.where(order < sizes[0], order, order + coded.rows["synthetic"]),
             exact=real[order],
             rows=MixedRows(numbers[order], codes[order]),
             units=units.astype(np.int64),
