@@ -17,8 +17,10 @@ from models.encoding.column import BoolArray, FloatArray, IntArray
 MOST_VARIANCE = 4_000_000
 """Up to here every whole number of the sampler fits into 63 bits."""
 _WORD = np.uint64(2**63)
-_RESOLUTION = 2.0**50
+_RESOLUTION = 2.0**62
 """Whole numbers that stand for the weights of a choice; the heaviest has this one."""
+_LIGHTEST = 15.0
+"""No weight is lighter than the heaviest by more than this power of e."""
 
 
 def uniform_integers(bounds: IntArray) -> IntArray:
@@ -65,17 +67,26 @@ def discrete_gaussian(count: int, variance: int) -> IntArray:
 def choose(scores: FloatArray, epsilon: float, sensitivity: float) -> int:
     """The exponential mechanism: an index, by exp(epsilon * score / (2 * sensitivity)).
 
-    Costs `epsilon`, bounded in range. Every index keeps a chance, also where its weight is too
-    small for a float. Source: McSherry, Talwar 2007.
+    Costs `epsilon`, bounded in range. Source: McSherry, Talwar 2007.
     """
-    exponents = epsilon * (scores - scores.max()) / (2 * sensitivity)
-    weights = [int(weight * _RESOLUTION) + 1 for weight in np.exp(exponents)]
+    weights = weights_of(scores, epsilon, sensitivity)
     lot = secrets.randbelow(sum(weights))
     for index, weight in enumerate(weights):
         lot -= weight
         if lot < 0:
             return index
     raise AssertionError("a lot below the sum of all weights falls on one of them")
+
+
+def weights_of(scores: FloatArray, epsilon: float, sensitivity: float) -> list[int]:
+    """How often `choose` takes each index, as whole numbers.
+
+    Small weights are raised to a least one: two neighbours raise it alike, while by rounding them
+    a weight of 1 and one of 2 could stand for scores that differ by much less. What is rounded so
+    is below 1e-11 of any weight.
+    """
+    exponents = epsilon * (scores - scores.max()) / (2 * sensitivity)
+    return [int(weight * _RESOLUTION) for weight in np.exp(np.maximum(exponents, -_LIGHTEST))]
 
 
 def coins(count: int) -> BoolArray:

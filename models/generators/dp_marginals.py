@@ -75,8 +75,9 @@ class DpMarginalsGenerator:
             sensitivity=privacy.rows_per_unit or 1,
             list_delta=list_delta(table, privacy),
         )
-        bins = bins_for(len(frame), ledger)
-        bought = buy_codec(frame, table, privacy, bins, ledger)
+        rows = buy_rows(len(frame), ledger)
+        _check_delta(privacy, rows)
+        bought = buy_codec(frame, table, privacy, bins_for(rows, ledger), ledger)
         grouping = Grouping.of(bought.codec.parts_, bought.counted)
         learner = Learner(
             grouping.rows(bought.codec.encode(frame)),
@@ -87,7 +88,6 @@ class DpMarginalsGenerator:
             [grouping.groups[v].measured(v, one) for v, one in sorted(bought.counted.items())],
         )
         self.model_, total = learner.learn(_part_names(bought.codec), told)
-        _check_delta(privacy, total / (privacy.rows_per_unit or 1))
         self.measured_ = tuple(learner.measured)
         self.grouping_, self.rows_ = grouping, max(1, round(total))
         self.contract_, self.table_, self.codec_ = data.contract, table, bought.codec
@@ -181,33 +181,43 @@ def required_privacy(contract: Contract, name: str) -> Privacy:
 
 
 def bounded(frame: pd.DataFrame, table: Table, privacy: Privacy) -> pd.DataFrame:
-    """At most `rows_per_unit` rows of each unit, chosen by a lot that nobody can draw again."""
+    """At most `rows_per_unit` rows of each unit, chosen by a lot that nobody can draw again.
+
+    A row without a unit is one by itself, as in the split into training and holdout.
+    """
     units = unit_ids(table, frame)
     if units is None:
         return frame
+    nobodys = np.flatnonzero(frame[table.unit].isna().to_numpy(dtype=bool))
+    units[nobodys] = units.max(initial=0) + 1 + np.arange(len(nobodys))
     order = unrepeatable_generator().permutation(len(frame))
     place = pd.Series(units[order]).groupby(units[order]).cumcount().to_numpy()
     kept = np.sort(order[place < (privacy.rows_per_unit or 1)])
     return frame.iloc[kept].reset_index(drop=True)
 
 
-def bins_for(rows: int, ledger: Ledger) -> int:
+def buy_rows(rows: int, ledger: Ledger) -> float:
+    """The number of rows with noise on it, 1 at least."""
+    variance = ledger.buy_counts("number of rows", ROWS_SHARE * ledger.total)
+    return max(1.0, float(noisy_counts(np.array([rows]), variance)[0]))
+
+
+def bins_for(rows: float, ledger: Ledger) -> int:
     """How many codes a number gets, so that what bins blur and what noise blurs are alike.
 
     Blur falls with the number of bins squared and noise grows with it: they meet near the cube
-    root of rows times mu. The number of rows is paid for.
+    root of the (noisy) number of rows times mu.
     """
-    variance = ledger.buy_counts("number of rows", ROWS_SHARE * ledger.total)
-    counted = max(1.0, float(noisy_counts(np.array([rows]), variance)[0]))
-    wished = (counted * ledger.total**0.5 / ledger.sensitivity) ** (1 / 3)
+    wished = (rows * ledger.total**0.5 / ledger.sensitivity) ** (1 / 3)
     return int(np.clip(round(wished), FEWEST_BINS, MOST_BINS))
 
 
-def _check_delta(privacy: Privacy, units: float) -> None:
-    if privacy.delta * units >= 1:
+def _check_delta(privacy: Privacy, rows: float) -> None:
+    """Units may have one row each, whatever `rows_per_unit` allows: as many as rows, then."""
+    if privacy.delta * rows >= 1:
         raise ModelError(
-            f"privacy.delta {privacy.delta:g}: not below 1 / units; there are about {units:,.0f}. "
-            f"Write {0.1 / units:.0e} or less: a larger one may give single units away."
+            f"privacy.delta {privacy.delta:g}: not below 1 / units; there may be {rows:,.0f}. "
+            f"Write {0.1 / rows:.0e} or less: a larger one may give single units away."
         )
 
 

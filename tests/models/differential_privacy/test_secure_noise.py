@@ -14,6 +14,7 @@ from models.differential_privacy.secure_noise import (
     discrete_gaussian,
     noisy_counts,
     uniform_integers,
+    weights_of,
 )
 
 NEVER = 1e-7
@@ -85,3 +86,18 @@ def test_better_choices_are_likelier_by_what_epsilon_says() -> None:
 def test_a_hopeless_choice_stays_possible() -> None:
     assert choose(np.array([-1e9]), epsilon=1.0, sensitivity=1.0) == 0
     assert choose(np.array([0.0, -1e12]), epsilon=50.0, sensitivity=1.0) == 0
+
+
+def test_no_rounding_of_weights_tells_more_than_epsilon() -> None:
+    """Neighbours' scores differ by the sensitivity at most; far below the best one too."""
+    random = np.random.default_rng(2)
+    for epsilon in (0.02, 0.5, 3.0):
+        for depth in (1.0, 14.9, 34.6, 40.0):
+            scores = -2 * depth / epsilon * random.random(200)
+            scores[0] = 0.0
+            moved = scores + random.choice([-1.0, 1.0], 200)
+            one, other = (
+                np.array(weights_of(side, epsilon, 1.0), dtype=float) for side in (scores, moved)
+            )
+            losses = np.log(one / one.sum()) - np.log(other / other.sum())
+            assert losses.max() - losses.min() <= epsilon * (1 + 1e-9)

@@ -138,6 +138,16 @@ def test_people_of_many_rows_count_with_few() -> None:
     assert len(kinds) == 3
 
 
+def test_a_row_without_a_unit_is_one_by_itself() -> None:
+    data = people(400, 1, rows_per_unit=2)
+    table, privacy = data.contract.tables[0], data.contract.privacy
+    assert privacy is not None
+    frame = data.frame.assign(person=data.frame["person"].where(np.arange(400) >= 100))
+    kept = bounded(frame, table, privacy)
+    assert kept["person"].isna().sum() == 100
+    assert len(kept) == 100 + 150
+
+
 def test_noise_grows_with_the_rows_of_a_unit() -> None:
     fits = [
         DpMarginalsGenerator(OPTIONS).fit(people(400, 1, rows_per_unit=rows), seed=1)
@@ -156,6 +166,13 @@ def test_noise_grows_with_the_rows_of_a_unit() -> None:
 def test_delta_of_one_in_the_units_is_refused() -> None:
     with pytest.raises(ModelError, match=r"privacy.delta 0.009.*below 1 / units"):
         DpMarginalsGenerator(OPTIONS).fit(people(900, 1, delta=0.009, epsilon=100.0), seed=1)
+
+
+def test_delta_is_held_against_units_of_one_row_whatever_they_may_have() -> None:
+    data = people(900, 1, delta=0.002, epsilon=100.0, rows_per_unit=50)
+    alone = data.frame.assign(person=[f"p{row}" for row in range(900)])
+    with pytest.raises(ModelError, match="not below 1 / units"):
+        DpMarginalsGenerator(OPTIONS).fit(Dataset(data.contract, {"people": alone}), seed=1)
 
 
 def test_no_seed_of_the_noise_is_written_anywhere(tmp_path: Path) -> None:
