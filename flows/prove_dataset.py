@@ -35,7 +35,7 @@ def prove_dataset(
         run = Run(contract=agreed, store=store, work=work)
         ingest = find_ingest(run)
         if ingest is not None:
-            announce_proof(agreed.id, ingest.proof)
+            announce_proof(agreed, ingest.proof)
             return ingest
         taken = []
         for intake in planned_intakes(agreed):
@@ -44,7 +44,7 @@ def prove_dataset(
             parts = [validate_part(run, intake.table, part, folder) for part in ingested.parts]
             taken.append(Taken(intake=intake, ingested=ingested, parts=tuple(parts)))
         proof = prove_rules(run, taken)
-        announce_proof(agreed.id, proof)
+        announce_proof(agreed, proof)
         return commit_ingest(run, taken, proof)
 
 

@@ -20,6 +20,7 @@ from prefect.artifacts import (
 from prefect.cache_policies import NO_CACHE
 from prefect.context import FlowRunContext, TaskRunContext
 
+from data_contracts.contract import Contract
 from data_contracts.report import Finding, Report
 from tasks.run import Outcome, Run
 
@@ -93,12 +94,18 @@ class ProgressReporter:
 
 
 @task(name="announce_proof", cache_policy=NO_CACHE)
-def announce_proof(contract_id: str, proof: dict[str, Any]) -> None:
-    """The proof as a table artifact: a line for each rule of each table."""
+def announce_proof(contract: Contract, proof: dict[str, Any]) -> None:
+    """The proof as a table artifact: a line for each rule of each table.
+
+    Under `privacy` without counts of rows: who sees Prefect's pages may not be who may see rows.
+    """
+    told = ("rule", "scope", "state") if contract.privacy is not None else None
     rows = [
-        {"table": table["table"], **rule} for table in proof["tables"] for rule in table["rules"]
+        {"table": table["table"]} | {key: rule[key] for key in told or rule}
+        for table in proof["tables"]
+        for rule in table["rules"]
     ]
-    create_table_artifact(rows, key=_key(contract_id, "proof"), description="Contract proof")
+    create_table_artifact(rows, key=_key(contract.id, "proof"), description="Contract proof")
 
 
 @task(name="announce_release", cache_policy=NO_CACHE)

@@ -14,7 +14,7 @@ from typing import Any
 from data_contracts.contract import Contract
 from data_contracts.errors import ModelError
 from data_contracts.record import Record
-from data_contracts.report import Finding
+from data_contracts.report import Finding, State
 from tasks.storage import Store
 
 _FOLDER = "budgets"
@@ -97,7 +97,7 @@ def spent_together(store: Store, contract: Contract) -> Together:
 def together_finding(together: Together, contract: Contract) -> Finding:
     """`dp_together`: the sum, against the contract's `total_epsilon` if it has one."""
     most = None if contract.privacy is None else contract.privacy.total_epsilon
-    state = "pass" if most is not None else "info"
+    state: State = "pass" if most is not None else "info"
     if most is not None and together.epsilon > most * (1 + 1e-9):
         state = "refuse"
     lost = f", {together.unfinished} of them begun and not ended" if together.unfinished else ""

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from data_contracts.contract import Contract, Source, Table
+from data_contracts.contract import Contract, Privacy, Source, Table
 from data_contracts.report import Finding, Report
 from tasks import announce
 from tasks.run import Outcome, Run
@@ -80,3 +80,18 @@ def test_many_findings_are_cut_and_those_against_release_come_first(
     assert rows[0] == "|  | leak |  |  |  |  | refuse |"
     assert "441 more findings" in shown["markdown"]
     assert len(shown["markdown"]) < 10_000
+
+
+def test_a_proof_under_privacy_tells_no_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+    monkeypatch.setattr(announce, "create_table_artifact", lambda rows, **_more: seen.append(rows))
+    rule = {"rule": "a is there", "scope": "row", "state": "pass", "checked": 731, "broken": 3,
+            "detail": "3 of 731"}  # fmt: skip
+    proof = {"tables": [{"table": "rows", "rules": [rule]}]}
+    private = CONTRACT.model_copy(update={"privacy": Privacy(epsilon=1, delta=1e-6)})
+    for contract in (CONTRACT, private):
+        announce.announce_proof.fn(contract, proof)
+    assert seen == [
+        [{"table": "rows", **rule}],
+        [{"table": "rows", "rule": "a is there", "scope": "row", "state": "pass"}],
+    ]
