@@ -93,8 +93,8 @@ def fit_generator(run: Run, ingest: Ingest) -> FittedModel:
     started = time.monotonic()
     steady_threads()
     draft = f"{run.work}/model"
-    record = begin_fit(store, run.contract, model, ingest.ingest)
     splits = [Split(store, run.contract, table, ingest.path) for table in run.contract.tables]
+    record = begin_fit(store, run.contract, model, ingest.ingest)
     rows = {split.table.name: _fit_table(run, split, (draft, final)) for split in splits}
     end_fit(store, record, read_statements(store, draft).values())
     store.write_bytes(f"{draft}/contract.odcs.yaml", dump_contract(run.contract).encode())

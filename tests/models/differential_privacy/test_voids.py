@@ -17,6 +17,7 @@ from models.differential_privacy.paid_codec import buy_codec, list_delta
 from models.generators import dp_marginals
 from models.generators.any_order import AnyOrderGenerator
 from models.generators.dp_marginals import DpMarginalsGenerator, DpMarginalsOptions, bounded
+from tests.checks.members import members, members_for
 
 TEXT = {"logical_type": "string", "physical_type": "string"}
 COLUMNS = (
@@ -82,6 +83,35 @@ def test_nothing_reaches_the_model_but_through_paid_mechanisms(
         fitted.save(tmp_path / str(seed))
     for file in ("model.json", "arrays.safetensors"):
         assert (tmp_path / "1" / file).read_bytes() == (tmp_path / "3" / file).read_bytes()
+
+
+@pytest.mark.usefixtures("deaf")
+def test_no_type_missing_value_zone_digit_or_order_reaches_the_model_unpaid(tmp_path: Path) -> None:
+    """Of every type of column: what is missing, listed, rounded, shifted or sorted tells nothing,
+    neither the model's bytes nor the rows that are drawn from it."""
+    one = members_for("dp_marginals", 300)
+    frame = members(500, seed=5).frame
+    nothing = [None] * len(frame)
+    other = frame.assign(
+        email=pd.Series(nothing, dtype="str"),
+        age=frame["age"].fillna(99),
+        fee=frame["fee"].astype(float).round().astype(frame["fee"].dtype),
+        weight=frame["weight"] * np.nan,
+        plan=pd.Categorical(["another"] * 400 + ["word"] * 100),
+        active=pd.Series(nothing, dtype="boolean"),
+        born=frame["born"].where(np.arange(len(frame)) < 0),
+        seen=frame["seen"].dt.floor("D"),
+        country=pd.Series([f"c{row}" for row in range(len(frame))], dtype="str"),
+        nothing=np.linspace(0, 1, len(frame)).astype("float32"),
+    )[::-1].reset_index(drop=True)
+    drawn = []
+    for name, data in (("one", one), ("other", Dataset(one.contract, {"members": other}))):
+        fitted = DpMarginalsGenerator(OPTIONS).fit(data, seed=1)
+        fitted.save(tmp_path / name)
+        drawn.append(fitted.sample(50, seed=2).frame)
+    for file in ("model.json", "arrays.safetensors"):
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "other" / file).read_bytes()
+    pd.testing.assert_frame_equal(drawn[0], drawn[1], check_categorical=True)
 
 
 def test_the_test_above_would_see_a_difference(tmp_path: Path) -> None:
