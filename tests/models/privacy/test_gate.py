@@ -107,6 +107,33 @@ def test_held_out_rows_as_candidate_pass_and_hide_no_copies() -> None:
     assert "held_out_rows" not in states(HONEST)
 
 
+@pytest.mark.parametrize("share", [0.2, 1.0])
+def test_a_copy_of_the_whole_source_is_refused(share: float) -> None:
+    """It repeats held-out rows as often as training rows: nothing leans, and all of it leaks."""
+    source = pa.concat_tables([TRAINING, HOLDOUT])
+    order = np.random.default_rng(1).permutation(source.num_rows)[: round(share * 1_000)]
+    found = gate(splice(FRESH, source.take(pa.array(order))))
+    assert states(found)["held_out_rows"] == "info"
+    assert states(found)["exact_copies"] == states(found)["membership_inference"] == "refuse"
+
+
+def test_rows_that_meet_real_ones_by_chance_are_no_held_out_rows() -> None:
+    """Independent columns fall into cells that few real rows are in, more often than real ones."""
+
+    def rows(seed: int) -> pa.Table:
+        return draw_people(1_000, seed).select(["town", "work", "bought"]).append_column(
+            "size", pa.array(np.round(2 * draw_people(1_000, seed)["height"].to_numpy()))
+        )  # fmt: skip
+
+    training, made, holdout = rows(31), rows(32), rows(33)
+    for place, name in enumerate(made.column_names):
+        order = np.random.default_rng(place).permutation(1_000)
+        made = made.set_column(place, name, made[name].take(pa.array(order)))
+    found = gate(made, sides=(training, holdout), contract=contract_for(training))
+    assert "held_out_rows" not in states(found)
+    assert states(found)["exact_copies"] != "refuse"
+
+
 def test_planted_leaks_are_told_where_the_table_is_too_small_for_them() -> None:
     planted = named(HONEST.findings, "planted_leaks")
     assert planted.state == "info" and planted.bar == 4
