@@ -12,7 +12,7 @@ from tests.models.representation.people import TABLE, people
 @pytest.mark.parametrize("kind", ["classification", "regression"])
 def test_a_row_is_taught_by_trees_that_saw_none_of_its_unit(kind: str) -> None:
     random = np.random.default_rng(1)
-    units = np.repeat(np.arange(400), 8)
+    units = np.tile(np.arange(400), 8)
     features = random.normal(size=(400, 3))[units]
     answers = (random.random(400) < 0.5).astype(float)[units]
     task = DeclaredTask.model_validate({"kind": kind, "column": "outcome"})
