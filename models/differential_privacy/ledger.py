@@ -19,26 +19,33 @@ from models.differential_privacy.loss_distribution import (
     Chosen,
     Mechanism,
     Noised,
+    Sampled,
     composed_epsilon,
 )
+from models.differential_privacy.renyi import Steps, curve_of, epsilon_at, noise_within
+from models.encoding.column import FloatArray
 
 UPWARD = 0.01
 """The second accountant may say at most so much more than the first, and has so much kept back."""
 
 
 class Spending(Record):
-    """One purchase: a noisy measurement or a noisy choice, and what it cost.
+    """One purchase: a noisy measurement, a noisy choice or steps of training, and what it cost.
 
-    `squared_mu` is its share of the squared mu of Gaussian differential privacy; those add up.
+    `squared_mu` is its share of the squared mu of Gaussian differential privacy; those add up. Of
+    steps it is what was left for them: what they cost is reckoned from `steps`, `rate` and `noise`.
     `delta` is the chance that a value of one unit gets past the threshold of a list.
     """
 
     what: str
-    mechanism: Literal["discrete_gaussian", "exponential"]
+    mechanism: Literal["discrete_gaussian", "exponential", "sampled_gaussian"]
     squared_mu: float
     variance: int | None = None
     sensitivity: int = 1
     epsilon: float | None = None
+    steps: int | None = Field(default=None, description="How often a lot of units was summed.")
+    rate: float | None = Field(default=None, description="Chance of each unit to be in a lot.")
+    noise: float | None = Field(default=None, description="Deviation, in a unit's longest part.")
     delta: float = 0.0
 
 
@@ -108,15 +115,40 @@ class Ledger:
         self._write(spending)
         return epsilon
 
+    def buy_steps(self, what: str, steps: int, rate: float) -> float:
+        """Pays with all that is left for steps of training; returns the noise of each.
+
+        The noise is the deviation in lengths that a unit's part of a sum may have. In each step
+        every unit must be by a lot of its own, with chance `rate`.
+        """
+        delta = self.delta - math.fsum(earlier.delta for earlier in self.spendings)
+        noise = noise_within((self.epsilon, delta), _curve(self.spendings), steps, rate)
+        if not math.isfinite(noise) or self.left <= 0:
+            raise self._exceeded(what)
+        spending = Spending(
+            what=what,
+            mechanism="sampled_gaussian",
+            squared_mu=self.left,
+            sensitivity=self.sensitivity,
+            steps=steps,
+            rate=rate,
+            noise=noise,
+        )
+        self._write(spending)
+        return noise
+
     def _write(self, spending: Spending) -> None:
         used = math.fsum(earlier.delta for earlier in self.spendings) + spending.delta
         if spending.squared_mu > self.left * (1 + 1e-9) or used > self.list_delta * (1 + 1e-9):
-            raise ModelError(
-                f"privacy budget: {spending.what} would cost more than is left of epsilon "
-                f"{self.epsilon:g} at delta {self.delta:g}. Nothing more may be read from the "
-                "rows; allow a larger privacy.epsilon, or model fewer columns."
-            )
+            raise self._exceeded(spending.what)
         self.spendings.append(spending)
+
+    def _exceeded(self, what: str) -> ModelError:
+        return ModelError(
+            f"privacy budget: {what} would cost more than is left of epsilon "
+            f"{self.epsilon:g} at delta {self.delta:g}. Nothing more may be read from the "
+            "rows; allow a larger privacy.epsilon, or model fewer columns."
+        )
 
     def state(self, unit: str) -> Statement:
         """The statement of what was spent, by both accountants."""
@@ -135,17 +167,36 @@ class Ledger:
 def account(spendings: Iterable[Spending], delta: float) -> tuple[float, float]:
     """The epsilon of all spendings at `delta`, by the first and by the second accountant.
 
-    The first adds up squared mu; the second knows only mechanisms, variances and sensitivities.
-    What the lists of values use up of delta is not there for the noise.
+    The first adds up squared mu or, where there were steps on lots of units, Rényi divergences; the
+    second knows only mechanisms, variances and sensitivities. What the lists of values use up of
+    delta is not there for the noise.
     """
     known = tuple(spendings)
     noise_delta = delta - math.fsum(spending.delta for spending in known)
-    mu = math.sqrt(math.fsum(spending.squared_mu for spending in known))
     counted: dict[Mechanism, int] = {}
     for spending in known:
         mechanism = _mechanism(spending)
-        counted[mechanism] = counted.get(mechanism, 0) + 1
-    return epsilon_of(mu, noise_delta), composed_epsilon(tuple(counted.items()), noise_delta)
+        counted[mechanism] = counted.get(mechanism, 0) + (spending.steps or 1)
+    if any(isinstance(mechanism, Sampled) for mechanism in counted):
+        first = epsilon_at(_curve(known), noise_delta)
+    else:
+        mu = math.sqrt(math.fsum(spending.squared_mu for spending in known))
+        first = epsilon_of(mu, noise_delta)
+    return first, composed_epsilon(tuple(counted.items()), noise_delta)
+
+
+def _curve(spendings: Iterable[Spending]) -> FloatArray:
+    """The Rényi divergences of all spendings together, by order."""
+    squared_mu, choices, steps = 0.0, [], []
+    for spending in spendings:
+        mechanism = _mechanism(spending)
+        if isinstance(mechanism, Noised):
+            squared_mu += mechanism.sensitivity**2 / mechanism.variance
+        elif isinstance(mechanism, Chosen):
+            choices.append(mechanism.epsilon)
+        else:
+            steps.append(Steps(spending.steps or 1, mechanism.rate, mechanism.noise).curve())
+    return sum(steps, start=curve_of(squared_mu, choices))
 
 
 def _mechanism(spending: Spending) -> Mechanism:
@@ -153,6 +204,8 @@ def _mechanism(spending: Spending) -> Mechanism:
         return Noised(spending.variance, spending.sensitivity)
     if spending.mechanism == "exponential" and spending.epsilon is not None:
         return Chosen(spending.epsilon)
+    if spending.mechanism == "sampled_gaussian" and spending.rate and spending.noise:
+        return Sampled(spending.rate, spending.noise)
     raise ModelError(
         f"privacy ledger: {spending.what} is {spending.mechanism} without its noise. The model's "
         "folder was changed; fit again."
