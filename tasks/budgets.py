@@ -108,7 +108,7 @@ def together_finding(together: Together, contract: Contract) -> Finding:
         bar=most,
         state=state,
         detail=(
-            f"All {together.fits} fits of this contract in this store{lost}, at delta "
-            f"{together.delta:.3g}: what who sees all their releases can tell of one unit."
+            f"All fits of this contract in this store: {together.fits}{lost}. At delta "
+            f"{together.delta:.3g} no more can be told of a unit from all their releases together."
         ),
     )

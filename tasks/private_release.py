@@ -15,6 +15,10 @@ from tasks.storage import Store
 
 WITHHELD = "withheld"
 """In the place of names that are made from private bytes: equal names would tell equal rows."""
+_KEPT_BACK = (
+    "What was measured of fidelity, utility, copies and attacks has been judged, and is not here: "
+    "it is about real rows, and the privacy budget does not pay for it. It stays with the model."
+)
 _TOLD = ("contract", "contract_version", "contract_name", "created", "generator", "seed",
          "generator_options", "model", "model_reused", "versions", "release")  # fmt: skip
 
@@ -76,7 +80,7 @@ def published_report(
         for table, counted in rows.items()
         if "synthetic" in counted
     }
-    told |= {"ingest": WITHHELD, "privacy": statements}
+    told |= {"ingest": WITHHELD, "privacy": statements, "withheld": _KEPT_BACK}
     return Report(verdict=verdict, reasons=reasons, findings=checked, provenance=told)
 
 

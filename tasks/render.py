@@ -62,7 +62,9 @@ def _page(report: Report) -> dict[str, Any]:
         "many_tables": len(tables) > 1,
         "proof": proof_views(report),
         "cautions": [str(one) for one in items(report.provenance.get("caution"))],
-        "untested": untested_attacks(report.findings),
+        # Under a privacy budget the gate has run, and its figures are not published.
+        "untested": [] if report.provenance.get("privacy") else untested_attacks(report.findings),
+        "withheld": str(report.provenance.get("withheld") or ""),
         "heat_classes": CLASS_NAMES,
         "glossary": GLOSSARY,
         "schema_version": report.schema_version,

@@ -28,5 +28,8 @@ def _purchase(purchase: Mapping[str, Any], whole: float) -> str:
     share = f"{100 * purchase['squared_mu'] / whole:.2g} % of what was spent"
     if purchase["mechanism"] == "exponential":
         return f"{share}: exponential mechanism, epsilon {purchase['epsilon']:.3g}"
+    if purchase["mechanism"] == "sampled_gaussian":
+        lots = f"each unit in one of {1 / purchase['rate']:,.0f} by lot"
+        return f"{share}: {purchase['steps']:,} steps, {lots}, noise {purchase['noise']:.3g}"
     delta = f", delta {purchase['delta']:.2g}" if purchase["delta"] else ""
     return f"{share}: discrete Gaussian noise of variance {purchase['variance']:,}{delta}"

@@ -7,6 +7,7 @@ never read it.
 from dataclasses import replace
 
 from tasks.attack_measures import ATTACK_MEASURES, LESS_TOLD
+from tasks.budget_measures import BUDGET_MEASURES
 from tasks.report_measure import Measure as Measure
 
 _TRAIN_LONGER = (
@@ -286,6 +287,7 @@ MEASURES: dict[str, Measure] = {
         "Rows proven", "Rows that keep every rule of the contract.", "higher", 0
     ),
     **ATTACK_MEASURES,
+    **BUDGET_MEASURES,
 }  # fmt: skip
 
 GROUP_REMEDIES = {

@@ -241,7 +241,8 @@ def provenance_view(report: Report) -> dict[str, Any]:
     longest = max((number(value) or 0.0 for value in seconds.values()), default=0.0)
     known = {key for key, _ in _PLACES}
     shown = known | {
-        "contract_name", "generator_options", "rows", "versions", "seconds", "peak_mib", "privacy"
+        "contract_name", "generator_options", "rows", "versions", "seconds", "peak_mib", "privacy",
+        "withheld",
     }  # fmt: skip
     facts = [(label, plain(found[key])) for key, label in _PLACES if found.get(key) is not None]
     facts += [

@@ -18,8 +18,10 @@ def budget_findings(stated: Statement | Mapping[str, Any], table: str) -> tuple[
     first, second = account(statement.spendings, statement.delta)
     claimed = statement.epsilon
     within = max(first, second) <= claimed * (1 + 1e-9)
-    unit = f"{statement.rows_per_unit} rows of a {statement.unit}"
-    what = f"delta {statement.delta:g}, {len(statement.spendings)} purchases, {unit} at most."
+    unit = f"a unit is a {statement.unit}"
+    if statement.unit != "row":
+        unit += f", of which at most {statement.rows_per_unit} rows count"
+    what = f"At delta {statement.delta:g}, in {len(statement.spendings)} purchases; {unit}."
     spent = Finding(
         name="dp_epsilon",
         group="other",

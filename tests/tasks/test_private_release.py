@@ -109,6 +109,10 @@ def test_the_page_prints_what_was_spent_on_what(store: Store) -> None:
     assert "Spent on counts" in page
     assert "discrete Gaussian noise of variance" in page
     assert "squared_mu" not in page
+    assert "Epsilon of all fits together" in page
+    # The gate has run: a report that says it did not would be wrong.
+    assert "This is not the full privacy gate" not in page
+    assert "has been judged, and is not here" in page
 
 
 def test_a_ledger_that_lies_is_refused(store: Store) -> None:
