@@ -1,6 +1,7 @@
 """A synthetic table that anybody made, judged by the privacy gate against a contract's rows."""
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from data_contracts.schema import arrow_schema, column_type, to_frame
 from tasks.evaluate import MAX_EVALUATED_ROWS, read_sides
 from tasks.gate_runs import GateRuns, gate_state, run_gate
 from tasks.prove import Ingest
-from tasks.storage import Store, store_errors
+from tasks.storage import Store
+from tasks.thinning import thinned
 
 _BLOCK = 1 << 20
 # No model can have this name: an Identifier begins with a letter or a digit.
@@ -64,7 +66,10 @@ def judge_candidate(
     tables = read_candidate(contract, candidate)
     content = _content(contract, candidate)
     runs = GateRuns(opened, folder, many_models=model is None)
-    frames = {name: to_frame(_thinned(rows)) for name, rows in tables.items()}
+    frames = {
+        table.name: to_frame(_looked_at(table, tables[table.name], content))
+        for table in contract.tables
+    }
     training, holdout, rows = read_sides(opened, contract, ingest)
     findings = run_gate(runs, content, (training, Dataset(contract, frames), holdout))
     outcome = GateOutcome(
@@ -123,12 +128,16 @@ def _places(contract: Contract, candidate: Path) -> list[tuple[Table, Path]]:
 def _read(path: Path) -> pa.Table:
     if not path.exists():
         raise ContractError(f"{path}: there is no such file. Name the Parquet file to judge.")
+    if path.is_dir() and not any(path.rglob("*.parquet")):
+        raise ContractError(f"{path}: no file in this folder ends in .parquet. Write one there.")
     try:
-        with store_errors(str(path)):
-            return pq.read_table(path)
-    except pa.ArrowInvalid as error:
+        return pq.read_table(path)
+    except PermissionError as error:
+        raise ContractError(f"{path}: may not be read. Check its permissions.") from error
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OSError) as error:
         raise ContractError(
-            f"{path}: not a Parquet file that can be read. Write the candidate as Parquet."
+            f"{path}: not a Parquet file that can be read. Write the candidate as Parquet, each "
+            "column once, and of one type in all files."
         ) from error
 
 
@@ -146,31 +155,56 @@ def _restored(table: Table, rows: pa.Table, path: Path) -> pa.Table:
 
 def _typed(column: Column, values: pa.ChunkedArray, path: Path) -> pa.ChunkedArray:
     """The values in the column's type; ContractError, without any value, where one doesn't fit."""
-    target = column_type(column)
     if pa.types.is_dictionary(values.type):
         values = values.cast(values.type.value_type)
+    target = column_type(column)
+    if pa.types.is_floating(values.type) and not pa.types.is_floating(target):
+        # Not a number is how some tools write a missing one.
+        values = pc.if_else(pc.is_nan(values), pa.scalar(None, values.type), values)
     try:
-        if pa.types.is_dictionary(target):
-            array: Any = values.cast(target.value_type).combine_chunks().dictionary_encode()
-            return pa.chunked_array([array.cast(pa.dictionary(pa.int32(), target.value_type))
-                                     .cast(target)])  # fmt: skip
-        if pa.types.is_timestamp(target) and target.tz and not getattr(values.type, "tz", None):
-            naive = values.cast(pa.timestamp(target.unit))
-            values = pc.assume_timezone(naive, target.tz, ambiguous="earliest",
-                                        nonexistent="latest")  # fmt: skip
-        if pa.types.is_decimal(target) and pa.types.is_floating(values.type):
-            values = pc.round(values, target.scale)
-        return values.cast(target)
+        return _cast(values, target)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        row = _first_that_fails(values, target)
         raise ContractError(
             f"{path}: column {column.name!r} holds {values.type}, of which some values are no "
-            f"{target}, as the contract has it. Write it as {target}."
+            f"{target}, as the contract has it: row {row:,} is the first. Write it as {target}."
         ) from error
 
 
-def _thinned(rows: pa.Table) -> pa.Table:
-    step = max(1, -(-rows.num_rows // MAX_EVALUATED_ROWS))
-    return rows.take(pa.array(range(0, rows.num_rows, step))) if step > 1 else rows
+def _cast(values: pa.ChunkedArray, target: pa.DataType) -> pa.ChunkedArray:
+    if pa.types.is_dictionary(target):
+        array: Any = values.cast(target.value_type).combine_chunks().dictionary_encode()
+        return pa.chunked_array([array.cast(pa.dictionary(pa.int32(), target.value_type))
+                                 .cast(target)])  # fmt: skip
+    if pa.types.is_timestamp(target) and target.tz and not getattr(values.type, "tz", None):
+        naive = values.cast(pa.timestamp(target.unit))
+        values = pc.assume_timezone(naive, target.tz, ambiguous="earliest",
+                                    nonexistent="latest")  # fmt: skip
+    if pa.types.is_decimal(target) and pa.types.is_floating(values.type):
+        values = pc.round(values, target.scale)
+    return values.cast(target)
+
+
+def _first_that_fails(values: pa.ChunkedArray, target: pa.DataType) -> int:
+    """The number, from 1, of the first row whose value does not fit; values of which one fails."""
+    fitting, failing = 0, len(values)
+    while failing - fitting > 1:
+        middle = (fitting + failing) // 2
+        try:
+            _cast(values.slice(fitting, middle - fitting), target)
+            fitting = middle
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            failing = middle
+    return failing
+
+
+def _looked_at(table: Table, rows: pa.Table, content: str) -> pa.Table:
+    """At most MAX_EVALUATED_ROWS, chosen by the candidate's own hash: nobody knows which before."""
+
+    def read(columns: list[str] | None) -> Iterator[pa.Table]:
+        yield rows if columns is None else rows.select(columns)
+
+    return pa.concat_tables(thinned(read, table, MAX_EVALUATED_ROWS, int(content[:12], 16)))
 
 
 def _content(contract: Contract, candidate: Path) -> str:

@@ -1,6 +1,7 @@
 """Judge a sampled candidate against training and holdout rows."""
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -24,6 +25,7 @@ from tasks.prove import Ingest
 from tasks.run import Run
 from tasks.split import Split
 from tasks.storage import Store
+from tasks.thinning import thinned
 
 # Figures settle long before this many rows, and memory must not grow with the table.
 MAX_EVALUATED_ROWS = 100_000
@@ -91,20 +93,24 @@ def read_sides(
 
 
 def _read_candidate(run: Run, name: str, parts: list[ArtifactRef]) -> pa.Table:
-    """The candidate's rows, evenly thinned to MAX_EVALUATED_ROWS over all parts.
+    """The candidate's rows, thinned to MAX_EVALUATED_ROWS over all parts.
 
     A table that a foreign key leads to stays whole: a thinned parent would leave children alone.
     """
     mine = [part for part in parts if f"/data/{name}/" in part.uri]
-    total = sum(part.rows or 0 for part in mine)
     keys = [key for table in run.contract.tables for key in table.foreign_keys]
-    is_parent = any(key.parent == name for key in keys)
-    step = 1 if is_parent else max(1, -(-total // MAX_EVALUATED_ROWS))
-    kept = [arrow_schema(run.contract.table(name)).empty_table()]
-    for part in mine:
-        rows = pq.read_table(part.uri, filesystem=run.open_store().fs)
-        kept.append(rows.take(pa.array(range(0, rows.num_rows, step))))
-    return pa.concat_tables(table.replace_schema_metadata(None) for table in kept)
+    table, fs = run.contract.table(name), run.open_store().fs
+
+    def read(columns: list[str] | None) -> Iterator[pa.Table]:
+        for part in mine:
+            yield pq.read_table(part.uri, filesystem=fs, columns=columns)
+
+    if any(key.parent == name for key in keys):
+        kept = list(read(None))
+    else:
+        kept = thinned(read, table, MAX_EVALUATED_ROWS, run.contract.sampling.seed)
+    kept.insert(0, arrow_schema(table).empty_table())
+    return pa.concat_tables(part.replace_schema_metadata(None) for part in kept)
 
 
 def build_report(

@@ -122,7 +122,7 @@ class Split:
                 file = pq.ParquetFile(stream)
                 for group in range(file.num_row_groups):
                     part = file.read_row_group(group, columns=names)
-                    keys = _unit_keys(part, unit, first_row, self._seed)
+                    keys = unit_keys(part, unit, first_row, self._seed)
                     first_row += part.num_rows
                     yield part, keys
 
@@ -142,7 +142,7 @@ def _parts(store: Store, folder: str) -> list[str]:
     return [path for path in store.list_files(folder) if path.endswith(".parquet")]
 
 
-def _unit_keys(part: pa.Table, unit: str | None, first_row: int, seed: int) -> np.ndarray:
+def unit_keys(part: pa.Table, unit: str | None, first_row: int, seed: int) -> np.ndarray:
     """A seeded 64-bit hash of each row's unit; a row without one is a unit of its own."""
     rows = np.arange(first_row, first_row + part.num_rows, dtype=np.uint64)
     if unit is None:

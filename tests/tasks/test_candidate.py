@@ -45,6 +45,9 @@ def test_types_are_restored_to_the_contract_s(tmp_path: Path) -> None:
         ({"age": None, "income": None}, "no column 'age', 'income'"),
         ({"age": [30.5, 31.0]}, "column 'age'"),
         ({"income": ["much", "little"]}, "column 'income'"),
+        ({"income": ["1.50", "little"]}, "row 2 is the first"),
+        ({"age": [[30], [31]]}, "column 'age' holds list"),
+        ({"age": [30.0, float("inf")]}, "row 2 is the first"),
         ({"joined": ["soon", "later"]}, "column 'joined'"),
     ],
 )
@@ -55,7 +58,30 @@ def test_what_does_not_fit_is_named_without_its_value(
     with pytest.raises(ContractError) as caught:
         read_candidate(contract, write(tmp_path, **changes))
     assert words in str(caught.value) and "made.parquet" in str(caught.value)
-    assert "soon" not in str(caught.value) and "much" not in str(caught.value)
+    assert not {"soon", "much", "little"} & set(str(caught.value).replace("'", " ").split())
+
+
+def test_not_a_number_is_a_missing_value(tmp_path: Path) -> None:
+    contract = load_contract(write_people(tmp_path))
+    rows = read_candidate(contract, write(tmp_path, age=[float("nan"), 31.0]))["people"]
+    assert rows["age"].to_pylist() == [None, 31]
+
+
+def test_files_that_no_table_can_be_read_from_are_said_to_be(tmp_path: Path) -> None:
+    contract, made = load_contract(write_people(tmp_path)), tmp_path / "made"
+    made.mkdir()
+    with pytest.raises(ContractError, match=r"no file in this folder ends in .parquet"):
+        read_candidate(contract, made)
+    twice = pa.table([[1], [2]], names=["age", "age"])
+    pq.write_table(twice, made / "twice.parquet")
+    with pytest.raises(ContractError, match="each column once"):
+        read_candidate(contract, made)
+    whole = write(tmp_path).read_bytes()
+    zeros = whole[:30] + bytes(30) + whole[60:]
+    for name, content in (("torn", whole[: len(whole) // 2]), ("zeros", zeros), ("empty", b"")):
+        (tmp_path / f"{name}.parquet").write_bytes(content)
+        with pytest.raises(ContractError, match="not a Parquet file that can be read"):
+            read_candidate(contract, tmp_path / f"{name}.parquet")
 
 
 def test_a_file_that_is_no_parquet_or_not_there_is_said_to_be(tmp_path: Path) -> None:
