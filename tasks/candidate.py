@@ -71,7 +71,9 @@ def judge_candidate(
         for table in contract.tables
     }
     training, holdout, rows = read_sides(opened, contract, ingest)
-    findings = run_gate(runs, content, (training, Dataset(contract, frames), holdout))
+    sides = (training, Dataset(contract, frames), holdout)
+    counts = {name: counted["training"] for name, counted in rows.items()}
+    findings = run_gate(runs, content, sides, counts)
     outcome = GateOutcome(
         state=gate_state(findings),
         contract=contract.id,

@@ -69,6 +69,7 @@ def evaluate_candidate(
         )  # fmt: skip
         gated = run_gate(
             GateRuns(store, f"{model.path}/privacy"), content, (training, synthetic, holdout),
+            {name: counts["training"] for name, counts in rows.items()},
             progress=lambda done, told: progress((1 + done) / 2, told),
         )  # fmt: skip
     return Evaluated(

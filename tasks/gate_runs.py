@@ -1,6 +1,7 @@
 """Every run of the privacy gate, kept with what it judged: exact figures, and what retries cost."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,30 +62,41 @@ class GateRuns:
 
 
 def run_gate(
-    runs: GateRuns, content: str, sides: Sides, *, progress: ProgressCallback | None = None
+    runs: GateRuns,
+    content: str,
+    sides: Sides,
+    training_rows: Mapping[str, int] | None = None,
+    *,
+    progress: ProgressCallback | None = None,
 ) -> tuple[Finding, ...]:
     """Runs the gate, records it, and returns what may be published.
 
     The same content by the same rules is no retry: the judgement that is kept stands. Anything else
     is one, also the same content by another alpha or seed: alpha is divided by the number of runs,
     and a model that was refused stays refused, since drawing until the gate passes would be a leak
-    of its own.
+    of its own. `training_rows` counts by table all training rows, where the side is a sample.
     """
     contract = sides[0].contract
     record = runs.begin(content, _rules(contract))
     if record["state"] == BEGUN:
-        record = {**record, **_judged(sides, record["run"], progress)}
+        shares = {
+            name: len(sides[0].tables[name]) / max(rows, 1)
+            for name, rows in (training_rows or {}).items()
+        }
+        record |= _judged(sides, record["run"], shares, progress)
         runs.write(record)
     findings = tuple(Finding.model_validate(each) for each in record["findings"])
     before = [each for each in runs.records() if each["run"] < record["run"]]
     return (*findings, _of_runs(contract.tables[0].name, record, before, runs.many_models))
 
 
-def _judged(sides: Sides, number: int, progress: ProgressCallback | None) -> dict[str, Any]:
+def _judged(
+    sides: Sides, number: int, shares: Mapping[str, float], progress: ProgressCallback | None
+) -> dict[str, Any]:
     from models.privacy.gate import Attempt, evaluate_privacy
 
     training, synthetic, holdout = sides
-    attempt = Attempt(training.contract.sampling.seed, number)
+    attempt = Attempt(training.contract.sampling.seed, number, shares)
     gated = evaluate_privacy(training, synthetic, holdout, attempt, progress)
     return {
         "state": gate_state(gated.findings),

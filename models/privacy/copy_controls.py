@@ -114,7 +114,7 @@ def _first_caught_verbatim(
         spliced = test.with_exact(test.pool.exact[planted], random)
         return spliced.exact_p_value() <= test.level
 
-    return _first_caught(VERBATIM, test.exact.size, rows, is_caught)
+    return _first_caught(VERBATIM, test.leaked, rows, is_caught)
 
 
 def _first_caught_noisy(test: CopyTest, rows: IntArray, random: np.random.Generator) -> Leak | None:
@@ -134,19 +134,24 @@ def _first_caught_noisy(test: CopyTest, rows: IntArray, random: np.random.Genera
         found = test.space.nearest(copies, test.pool.rows)
         return test.with_nearest(found, random).tail_p_value() <= test.level
 
-    return _first_caught(NOISY, test.queries.size, rows, is_caught)
+    asked = partial(test.leaked, rows=test.queries.size)
+    return _first_caught(NOISY, asked, rows, is_caught)
 
 
 def _first_caught(
-    leaks: tuple[Leak, ...], size: int, rows: IntArray, is_caught: Callable[[IntArray, Leak], bool]
+    leaks: tuple[Leak, ...],
+    leaked: Callable[[float], int],
+    rows: IntArray,
+    is_caught: Callable[[IntArray, Leak], bool],
 ) -> Leak | None:
-    """The first leak of which four of five plantings among `size` synthetic rows are caught.
+    """The first leak of which four of five plantings are caught.
 
-    `rows` are the positions of rows to plant, in the order in which to take them.
+    `leaked` tells how many copies a leak's share is, `rows` are the positions of rows to plant, in
+    the order in which to take them.
     """
     for leak in leaks:
-        count = round(leak.share * size)
-        if 0 < count <= rows.size and mostly(partial(is_caught, rows[:count], leak)):
+        count = leaked(leak.share)
+        if count <= rows.size and mostly(partial(is_caught, rows[:count], leak)):
             return leak
     return None
 

@@ -30,7 +30,7 @@ class CopyTest:
 
     `exact` are the codes of all synthetic rows, `nearest` belongs to the rows at `queries`.
     `altered` is the p-value of copies of which a column or two were changed. `level` is the p-value
-    below which one test alone refuses.
+    below which one test alone refuses, `training_share` how many of all training rows are here.
     """
 
     coded: CodedTable
@@ -42,9 +42,10 @@ class CopyTest:
     nearest: Nearest
     altered: float
     level: float
+    training_share: float = 1.0
 
     @classmethod
-    def of(cls, coded: CodedTable, level: float) -> "CopyTest":
+    def of(cls, coded: CodedTable, level: float, training_share: float = 1.0) -> "CopyTest":
         """Compares the table's synthetic rows, or a seeded sample of them, with all real rows."""
         space, codes = LinkageSpace.of(coded), exact_codes(coded)
         pool = RealPool.of(coded, codes, space.rows)
@@ -52,7 +53,9 @@ class CopyTest:
         nearest = space.nearest(space.rows["synthetic"].take(queries), pool.rows)
         made = np.arange(coded.rows["synthetic"], dtype=np.int64) + coded.rows["training"]
         altered = altered_p_value(coded, pool, made)
-        return cls(coded, space, codes, pool, codes["synthetic"], queries, nearest, altered, level)
+        exact = codes["synthetic"]
+        return cls(coded, space, codes, pool, exact, queries, nearest, altered, level,
+                   training_share)  # fmt: skip
 
     def exact_votes(self) -> Votes:
         """G1: units whose very own row occurs among the synthetic rows."""
@@ -93,6 +96,15 @@ class CopyTest:
             for share, times in zip(TAILS, LEVELS_OF_TAILS, strict=True)
         ]
 
+    def leaked(self, share: float, rows: int | None = None) -> int:
+        """How many of a leak's copies these tests could meet, one at least.
+
+        The leak is `share` of `rows` (all synthetic rows). Where the training side is a sample, the
+        other training rows' copies look like anybody's.
+        """
+        size = self.exact.size if rows is None else rows
+        return max(round(share * size * self.training_share), 1)
+
     def with_exact(self, planted: IntArray, random: np.random.Generator) -> "CopyTest":
         """The same test with some synthetic rows, drawn at random, replaced by exact codes."""
         exact = self.exact.copy()
@@ -104,6 +116,8 @@ class CopyTest:
 
         Altered copies are not counted anew: what is planted has noise in every column.
         """
+        if not planted.key.size:
+            return self
         places = random.choice(self.queries.size, planted.key.size, replace=False)
         squared, key = self.nearest.squared.copy(), self.nearest.key.copy()
         parts = self.nearest.parts.copy()

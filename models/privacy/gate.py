@@ -1,7 +1,8 @@
 """The privacy gate of a release: hygiene, attacks, alarms and controls, with one Holm over all."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -28,10 +29,14 @@ STAGES = 4
 
 
 class Attempt(NamedTuple):
-    """The seed, and how often this model has been judged, this time included."""
+    """The seed, and how often this model has been judged, this time included.
+
+    `training_shares` tells by table which share of all training rows is judged, where not all are.
+    """
 
     seed: int
     runs: int = 1
+    training_shares: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,7 @@ def evaluate_privacy(
     release that is drawn again pays with wider intervals and weaker tests, whose planted leaks must
     be caught all the same. The same rows and the same seed give the same findings.
     """
-    contract, (seed, runs) = training.contract, attempt
+    contract, seed, runs = training.contract, attempt.seed, attempt.runs
     coded: list[CodedTable] = []
     frames: list[dict[Side, pd.DataFrame]] = []
     for number, table in enumerate(contract.tables):
@@ -84,7 +89,7 @@ def evaluate_privacy(
     gates = []
     for number, (each, sides) in enumerate(zip(coded, frames, strict=True)):
         tell = _teller(progress, number, len(coded))
-        gates.append(_gate_table(each, sides, (level, runs), tell))
+        gates.append(_gate_table(each, sides, (level, attempt), tell))
     trials = [trial for gate in gates for trial in gate.trials]
     findings = (*settle(trials, alpha), *(found for gate in gates for found in gate.findings))
     names = [each.table.name for each in coded]
@@ -97,15 +102,16 @@ def evaluate_privacy(
 def _gate_table(
     coded: CodedTable,
     frames: dict[Side, pd.DataFrame],
-    rules: tuple[float, int],
+    rules: tuple[float, Attempt],
     tell: Callable[[float], None],
 ) -> _TableGate:
-    level, runs = rules
+    level, attempt = rules
+    runs, share = attempt.runs, attempt.training_shares.get(coded.table.name, 1.0)
     hygiene = evaluate_hygiene(coded, frames)
     if min(coded.rows.values()) == 0 or not coded.columns:
         return _TableGate((hygiene, *_nothing_to_compare(coded)), (), {})
     coded, repeats = without_repeats(coded)
-    test = CopyTest.of(coded, level)
+    test = CopyTest.of(coded, level, share)
     attacked = Attacked.of(coded, test.space)
     tell(1 / STAGES)
     copies = copy_trials(test)

@@ -40,7 +40,8 @@ class Attacked:
 
     `rows` are all rows of the attacked units, `units` (rows,) their units from 0, `members`
     (units,) whether a unit was trained on; `near` and `usual` (rows,) are squared distances to the
-    nearest synthetic row and to the nearest reference row.
+    nearest synthetic row and to the nearest reference row. `looked_at` is the share of all
+    synthetic rows among which the nearest one was looked for.
     """
 
     space: LinkageSpace
@@ -49,6 +50,7 @@ class Attacked:
     members: npt.NDArray[np.bool_]
     near: FloatArray
     usual: FloatArray
+    looked_at: float
 
     @classmethod
     def of(cls, coded: CodedTable, space: LinkageSpace) -> "Attacked":
@@ -78,10 +80,12 @@ class Attacked:
                     asked, units[mine], np.full(int(mine.sum()), side == "training"),
                     space.nearest(asked, release).squared, space.nearest(asked, usual).squared,
                 ))  # fmt: skip
-        return cls._joined(space, found)
+        return cls._joined(space, found, keys.size / max(coded.rows["synthetic"], 1))
 
     @classmethod
-    def _joined(cls, space: LinkageSpace, found: list[tuple[Any, ...]]) -> "Attacked":
+    def _joined(
+        cls, space: LinkageSpace, found: list[tuple[Any, ...]], looked_at: float
+    ) -> "Attacked":
         asked, units, trained, near, usual = zip(*found, strict=True)
         owners = np.concatenate(units) * 2 + np.concatenate(trained)
         present, place = np.unique(owners, return_inverse=True)
@@ -90,10 +94,12 @@ class Attacked:
             np.concatenate([each.codes for each in asked]),
         )
         return cls(space, rows, place.astype(np.int64), present % 2 == 1,
-                   np.concatenate(near), np.concatenate(usual))  # fmt: skip
+                   np.concatenate(near), np.concatenate(usual), looked_at)  # fmt: skip
 
     def with_planted(self, planted: MixedRows) -> "Attacked":
         """The same attack on a release that holds these rows as well."""
+        if not len(planted):
+            return self
         found = self.space.nearest(self.rows, planted).squared
         return replace(self, near=np.minimum(self.near, found))
 

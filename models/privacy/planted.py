@@ -47,7 +47,7 @@ def plant_leaks(test: CopyTest, attacked: Attacked) -> PlantedLeaks:
     lonely = most_isolated(test, own)
     caught = {}
     for name, (leak, isolated) in LEAKS.items():
-        count = max(round(leak.share * test.exact.size), 1)
+        count = test.leaked(leak.share)
         rows = lonely if isolated else own
         seen = partial(_is_caught, test, attacked, (rows, count, leak, isolated), random)
         caught[name] = bool(rows.size >= count and mostly(seen))
@@ -70,13 +70,13 @@ def _is_caught(
         copies = source
     else:
         copies = with_noise(source, test.space.rows["training"], leak, random)
-    found = test.space.nearest(copies, test.pool.rows)
-    kept = min(found.key.size, test.queries.size)
-    some = replace(found, squared=found.squared[:kept], key=found.key[:kept],
-                   parts=found.parts[:kept])  # fmt: skip
-    if test.with_nearest(some, random).tail_p_value() <= test.level:
+    # Each test looks at a sample of a large release, and so at as many of its copies.
+    asked = copies.take(np.arange(round(count * test.queries.size / test.exact.size)))
+    found = test.space.nearest(asked, test.pool.rows)
+    if test.with_nearest(found, random).tail_p_value() <= test.level:
         return True
-    spliced = attacked.with_planted(copies).exceedances(test.coded)
+    near = copies.take(np.arange(round(count * attacked.looked_at)))
+    spliced = attacked.with_planted(near).exceedances(test.coded)
     return any(
         each is not None and each.p_value(ratio) <= test.level
         for each, ratio in zip(spliced, RATIOS, strict=True)

@@ -10,10 +10,13 @@ from data_contracts.contract import Bars
 from data_contracts.report import Finding
 from data_contracts.report import judge as judge_findings
 from models.evaluation.coded import CodedTable
+from models.evaluation.mixed_space import Nearest
 from models.privacy.copies import _band, copy_trials
 from models.privacy.copy_controls import mostly
 from models.privacy.copy_votes import CopyTest
 from models.privacy.distance_share import evaluate_distance
+from models.privacy.membership import Attacked
+from models.privacy.planted import plant_leaks
 from models.privacy.trial import settle
 from tests.models.evaluation.tables import coded, draw_people, named, splice, with_column
 
@@ -116,6 +119,38 @@ def test_the_leak_that_would_have_been_seen_is_stated_and_is_seen() -> None:
             leak = with_noise(TRAINING.take(pa.array(drawn)), spread)
             caught += judge(splice(FRESH, leak, seed=at))[test] == "refuse"
         assert caught >= 3
+
+
+def test_where_the_training_rows_are_a_sample_less_is_seen() -> None:
+    """Copies of the rows that are not there look like anybody's: a tenth of a leak is met."""
+
+    def power(share: float) -> float:
+        test = CopyTest.of(coded(TRAINING, FRESH, HOLDOUT), 0.005, share)
+        found = tuple(finding for trial in copy_trials(test) for finding in trial.findings(False))
+        return named(found, "smallest_exact_leak").value or np.inf
+
+    assert power(0.1) >= 5 * power(1.0)
+
+
+def test_of_a_planted_leak_each_test_meets_as_much_as_it_looks_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A fifth of the rows asked holds a fifth of the copies; else the control flatters the gate."""
+    met: list[int] = []
+    with_nearest = CopyTest.with_nearest
+
+    def recorded(test: CopyTest, planted: Nearest, random: np.random.Generator) -> CopyTest:
+        met.append(planted.key.size)
+        return with_nearest(test, planted, random)
+
+    table = coded(TRAINING, FRESH, HOLDOUT)
+    test = CopyTest.of(table, 0.005)
+    some = replace(test, queries=test.queries[:300], nearest=Nearest(
+        test.nearest.squared[:300], test.nearest.key[:300], test.nearest.parts[:300]
+    ))  # fmt: skip
+    monkeypatch.setattr(CopyTest, "with_nearest", recorded)
+    plant_leaks(some, Attacked.of(table, test.space))
+    assert set(met) == {1, 3}  # of 3 verbatim copies, and of 15 with noise or isolated
 
 
 @pytest.mark.parametrize(("leak_share", "state"), [(0.1, "pass"), (0.002, "inconclusive")])
