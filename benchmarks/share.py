@@ -138,8 +138,8 @@ def _flips(encoder: KeyedEncoder, frame: pd.DataFrame, number: int) -> dict[str,
         aad = parcel.aad(entry.path)
         secret = derived(unwrapped(read_seal(folder), key), aad).reveal()
         part = {
-            "path": str(folder / entry.path), "key": base64.b64encode(secret).decode(),
-            "aad": aad.decode(),
+            "name": entry.path, "file": str(folder / entry.path), "aad": aad.decode(),
+            "key": base64.b64encode(secret).decode(), "rows": entry.rows,
         }  # fmt: skip
         content = (folder / entry.path).read_bytes()
         random = np.random.default_rng(1)

@@ -11,6 +11,14 @@ RecipientName = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64)
 ]
 
+KEY_PREFIX, AGE_SECRET = "understudy-key-1:", "AGE-SECRET-KEY-1"
+"""How secret keys begin, ours and those of age."""
+
+
+def is_written_out(reference: str) -> bool:
+    """Whether a secret key itself stands where a key is named: there it ends in logs."""
+    return reference.strip().upper().startswith((KEY_PREFIX.upper(), AGE_SECRET))
+
 
 class DeclaredTask(Record):
     """What a recipient is to do with the codes: predict a column, or find groups of rows."""

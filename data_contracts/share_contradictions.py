@@ -4,10 +4,9 @@ from collections.abc import Iterator
 
 from data_contracts.contract import Contract, Table
 from data_contracts.faults import Fault, suggestion
-from data_contracts.share import DeclaredTask, Share
+from data_contracts.share import DeclaredTask, Share, is_written_out
 
 _PLACE = "customProperties.understudy.share"
-_WRITTEN_OUT = ("AGE-SECRET-KEY-1", "UNDERSTUDY-KEY-1:")
 
 
 def share_contradictions(contract: Contract) -> Iterator[Fault]:
@@ -72,7 +71,7 @@ def _recipient_contradictions(share: Share) -> Iterator[Fault]:
     if share.holder is not None:
         keys.append((f"{_PLACE}.holder", share.holder))
     for place, key in keys:
-        if key.strip().upper().startswith(_WRITTEN_OUT):
+        if is_written_out(key):
             # The key itself is not repeated here: errors end in logs.
             remedy = "It is no secret any more: make a new one, and name its file or variable."
             yield Fault(place, "a key is written out", remedy)

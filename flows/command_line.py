@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from data_contracts.errors import ContractError, UnderstudyError
-from flows.sharing_commands import register
+from flows.sharing_commands import refuse_keys, register
 
 if TYPE_CHECKING:
     from tasks.prove import Ingest
@@ -304,6 +304,7 @@ def _run(flow: str, contract: Path, store: str, settings: dict[str, Any]) -> Non
     from tasks.run import Outcome, peak_mib, seconds_before
 
     _finish(**Outcome(state="failed", contract=str(contract)).model_dump(mode="json"))
+    refuse_keys(settings)
     name = FLOWS[flow]
     run_flow = getattr(importlib.import_module(f"flows.{name}"), name)
     try:

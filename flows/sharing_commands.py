@@ -3,12 +3,18 @@
 Keys are named, never typed: `file:PATH` (or a path), `env:NAME`, or an installed key service.
 """
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from data_contracts.errors import StoreError
+from data_contracts.errors import ContractError, StoreError
+from data_contracts.share import is_written_out
+
+if TYPE_CHECKING:
+    from tasks.sealing_keys import KeyService
 
 keys = typer.Typer(help="Make keys of sealed parcels, and change who opens one.")
 
@@ -30,11 +36,43 @@ def register(app: typer.Typer) -> None:
     app.add_typer(keys, name="key")
 
 
+def refuse_keys(settings: dict[str, Any]) -> None:
+    """ContractError where a setting is a key itself: settings are kept with the flow's run."""
+    for path, value in settings.items():
+        if any(is_written_out(text) for text in _texts_in(value)):
+            raise ContractError(
+                f"--set {path}: a key is written out. It is no secret any more: make a new one, "
+                "and name its file or variable."
+            )
+
+
+def _texts_in(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    for one in (
+        value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    ):
+        yield from _texts_in(one)
+
+
+def _key(reference: str) -> "KeyService":
+    """The key that is named, with a word on a key file that others can read."""
+    from tasks.sealing_keys import key_from, read_by_others
+
+    key = key_from(reference)
+    if (path := read_by_others(reference)) is not None:
+        sys.stderr.write(
+            f"note: others can read key file {path}. To change that: chmod 600 {path}\n"
+        )
+    return key
+
+
 def open_sealed(
     parcel: ParcelArgument,
     key: KeyOption,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE.parquet")],
     table: Annotated[str | None, typer.Option(help="Of a parcel with several tables.")] = None,
+    release: Annotated[str | None, typer.Option(help="Refuse a parcel of any other one.")] = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -42,10 +80,9 @@ def open_sealed(
     from flows.command_line import _finish, _say, _session
 
     with _session(as_json, debug):
-        from tasks.sealing_keys import key_from
         from tasks.unsealing import open_parcel
 
-        opened = open_parcel(parcel, key_from(key), output, table)
+        opened = open_parcel(parcel, _key(key), output, table=table, release=release)
         _say(f"release {opened.release}, sealed for {opened.recipient}")
         _say(f"wrote {opened.rows:,} rows to {output}")
         _finish(state="opened", **opened.model_dump(mode="json"))
@@ -109,10 +146,9 @@ def rewrap(
     from flows.command_line import _finish, _say, _session
 
     with _session(as_json, debug):
-        from tasks.sealing_keys import key_from
-        from tasks.unsealing import rewrap as rewrap_parcel
+        from tasks.changing_keys import rewrap as rewrap_parcel
 
-        seal = rewrap_parcel(parcel, key_from(key), key_from(to), keep=keep)
+        seal = rewrap_parcel(parcel, _key(key), _key(to), keep=keep)
         opens = [one.key for one in seal.keys]
         _say(f"{parcel}: opens with key {', '.join(opens)}")
         _finish(state="rewrapped", parcel=str(parcel), keys=opens)
@@ -130,10 +166,9 @@ def rekey(
     from flows.command_line import _finish, _say, _session
 
     with _session(as_json, debug):
-        from tasks.sealing_keys import key_from
-        from tasks.unsealing import rekey as rekey_parcel
+        from tasks.changing_keys import rekey as rekey_parcel
 
-        seal = rekey_parcel(parcel, key_from(key), key_from(to))
+        seal = rekey_parcel(parcel, _key(key), _key(to))
         opens = [one.key for one in seal.keys]
         _say(f"{parcel}: written anew, opens with key {', '.join(opens)}")
         _finish(state="rekeyed", parcel=str(parcel), keys=opens)

@@ -13,14 +13,15 @@ import json
 import secrets
 import time
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from data_contracts.manifest import FileEntry
 from data_contracts.record import Record
+from data_contracts.share import RecipientName
 from tasks.part_files import ROWS_PER_PART
 from tasks.sealing_keys import KEY_BYTES, AgeKey, KeyService, Secret
 
@@ -29,25 +30,30 @@ RELEASE_KEY, PLACE_KEY = b"understudy.release", b"understudy.place"
 _ROWS_PER_GROUP = 262_144
 
 
+# A seal is shown before it is authenticated: nothing in it may steer a terminal.
+Shown = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]*$", max_length=128)]
+Wrapped = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/=]*$", max_length=16_384)]
+
+
 class WrappedKey(Record):
     """A parcel's data key, wrapped under one recipient's key."""
 
-    kind: str
-    key: str = Field(description="Fingerprint of the key that unwraps it.")
-    wrapped: str = Field(description="Base64.")
+    kind: Shown
+    key: Shown = Field(description="Fingerprint of the key that unwraps it.")
+    wrapped: Wrapped = Field(description="Base64.")
 
 
 class Seal(Record):
     """What `seal.json` holds. `mac` is HMAC-SHA256 over all the rest, keyed by the data key."""
 
     schema_version: Literal[1] = 1
-    release: str
-    recipient: str
+    release: Shown
+    recipient: RecipientName
     format: Literal["parquet-aes-256-gcm", "age"]
-    created: str
+    created: Shown
     files: tuple[FileEntry, ...]
     keys: tuple[WrappedKey, ...] = Field(min_length=1)
-    mac: str = ""
+    mac: Shown = ""
 
     def canonical(self) -> bytes:
         """The only bytes in which this seal may be written: another spelling is a change."""
@@ -78,15 +84,19 @@ class Parcel(Record):
         return f"{self.release}/{self.recipient}/{place}".encode()
 
 
-def seal_tables(parcel: Parcel, tables: dict[str, pa.Table], key: KeyService) -> dict[str, bytes]:
+def seal_tables(
+    parcel: Parcel, tables: dict[str, pa.Table], key: KeyService, first_part: int = 0
+) -> dict[str, bytes]:
     """The files of a parcel by their places in it, `seal.json` among them.
 
-    The data key is drawn anew for each call and is kept nowhere but wrapped.
+    The data key is drawn anew for each call and is kept nowhere but wrapped. Parts are numbered
+    from `first_part`: beside those of an older seal none may have the same place.
     """
     data_key = Secret(secrets.token_bytes(KEY_BYTES))
     files, entries = {}, []
     for name, table in tables.items():
-        for number, first in enumerate(range(0, max(table.num_rows, 1), ROWS_PER_PART)):
+        starts = range(0, max(table.num_rows, 1), ROWS_PER_PART)
+        for number, first in enumerate(starts, start=first_part):
             part = table.slice(first, ROWS_PER_PART)
             suffix = ".age" if key.format == "age" else ""
             place = f"data/{name}/part-{number:05d}.parquet{suffix}"

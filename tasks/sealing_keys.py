@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 from data_contracts.errors import UnderstudyError
+from data_contracts.share import AGE_SECRET, KEY_PREFIX, is_written_out
 
 KEY_BYTES = 32
-KEY_PREFIX = "understudy-key-1:"
-AGE_SECRET, AGE_PUBLIC = "AGE-SECRET-KEY-1", "age1"
+AGE_PUBLIC = "age1"
 PLUGINS = "understudy.key_services"
 _NONCE_BYTES = 12
 _SCHEME = re.compile(r"^([a-z][a-z0-9_-]+):(.+)$", re.DOTALL)
@@ -160,6 +160,11 @@ def key_from(reference: str, folder: Path = Path()) -> KeyService:
     `partner`. Raises SealError for a key that is not there or not well formed; the error never
     holds it.
     """
+    if is_written_out(reference):
+        raise SealError(
+            "key: a key itself stands where one is named, and it has been seen now. Make a new one "
+            "with `understudy key new`, and name its file or variable."
+        )
     if reference.startswith(AGE_PUBLIC):
         return AgeKey(_checked_public(reference))
     found = _SCHEME.match(reference)
@@ -174,12 +179,13 @@ def key_from(reference: str, folder: Path = Path()) -> KeyService:
     return _service(scheme)(rest)
 
 
-def check_reference(reference: str) -> str | None:
-    """What is wrong with a reference as such, or None; a key written out is never a reference."""
-    text = reference.upper()
-    if text.startswith(AGE_SECRET) or reference.startswith(KEY_PREFIX):
-        return "a key itself stands here. Take it out, make a new one, and name its file or env"
-    return None
+def read_by_others(reference: str, folder: Path = Path()) -> Path | None:
+    """The key file that `reference` names, if others than its owner may read or change it."""
+    found = _SCHEME.match(reference)
+    path = folder / (found[2] if found and found[1] == "file" else reference)
+    if (found and found[1] != "file") or not path.is_file():
+        return None
+    return path if path.stat().st_mode & 0o077 else None
 
 
 def new_symmetric_key() -> str:

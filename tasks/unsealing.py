@@ -1,42 +1,41 @@
-"""Open a sealed parcel, and give it other keys.
+"""Open a sealed parcel.
 
 What comes from elsewhere is held against its seal first, and its Parquet is read in a process of
-its own: a file made to harm (or with a plaintext footer, which makes Arrow abort) can end that
-process and nothing else.
+its own with bounds on memory, output and time: a file made to harm (or with a plaintext footer,
+which makes Arrow abort) can end that process and nothing else.
 """
 
 import base64
 import binascii
+import contextlib
 import hashlib
 import hmac
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from data_contracts.manifest import FileEntry
 from data_contracts.record import Record
-from tasks.sealing import (
-    PARCELS,
-    SEAL,
-    Parcel,
-    Seal,
-    derived,
-    seal_tables,
-    wrapped_for,
-    write_parcel,
-)
+from tasks.foreign_files import foreign_file, give_name, nameless_file
+from tasks.sealing import SEAL, Parcel, Seal, derived
 from tasks.sealing_keys import AgeKey, KeyService, SealError, Secret
 
 _MOST_SEAL_BYTES = 5 << 20
+_MOST_AGE_BYTES = 2 << 30
+_MOST_MEMORY = 8 << 30
+"""Bytes of memory that the process apart may map: a row group needs far less."""
+_LEAST_OUTPUT, _BLOW_UP = 64 << 20, 100
+"""Bytes that it may write: so many, and so many for each sealed byte."""
+_SECONDS, _BYTES_PER_SECOND = 120, 1 << 20
 _MAGIC = {"parquet-aes-256-gcm": b"PARE", "age": b"age-encryption.org/v1"}
 _PLACE = re.compile(r"^data/[A-Za-z0-9][A-Za-z0-9._-]*/part-\d{5}\.parquet(\.age)?$")
 _ASK_AGAIN = "Ask the sender for the parcel again."
@@ -51,79 +50,59 @@ class Opened(Record):
     output: str
 
 
-def open_parcel(folder: Path, key: KeyService, output: Path, table: str | None = None) -> Opened:
-    """Decrypts one table of a parcel into the Parquet file `output`.
+def open_parcel(
+    folder: Path,
+    key: KeyService,
+    output: Path,
+    *,
+    table: str | None = None,
+    release: str | None = None,
+) -> Opened:
+    """Decrypts one table of a parcel into the Parquet file `output`, for its owner alone to read.
 
-    `table` may be left out where there is one. Everything is checked before `output` appears.
-    Raises SealError for a key that does not fit, and for any file that is missing, cut, changed,
-    exchanged or harmful.
+    `table` may be left out where there is one; with `release`, a parcel of any other release is
+    refused: an older one, sent again, is whole and would open. Everything is checked before
+    `output` appears, and until then nothing decrypted has a name on the disk: what a killed run
+    leaves is gone. Raises SealError for a key that does not fit, and for any file that is missing,
+    cut, changed, exchanged or harmful.
     """
     seal = read_seal(folder)
     data_key = unwrapped(seal, key)
-    entries = _of_table(seal, table)
+    if release is not None and seal.release != release:
+        raise SealError(
+            f"{folder / SEAL}: of release {seal.release}, not {release}. Ask the sender for the "
+            "parcel of that release."
+        )
+    chosen = _of_table(seal, table)
     output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".understudy-") as temporary:
-        draft = Path(temporary) / "opened.parquet"
-        parts = [_checked_part(folder, seal, entry, key, draft.parent) for entry in entries]
-        rows = _read_apart(seal, data_key, list(zip(entries, parts, strict=True)), draft)
-        draft.replace(output)
+    with nameless_file(output.parent) as draft:
+        rows = decrypt_table(folder, seal, (key, data_key), chosen, draft)
+        give_name(draft, output)
     return Opened(release=seal.release, recipient=seal.recipient, rows=rows, output=str(output))
 
 
-def rewrap(folder: Path, old: KeyService, new: KeyService, *, keep: bool = False) -> Seal:
-    """Wraps a parcel's data key for another key; the data stay as they are.
+def decrypt_table(
+    folder: Path, seal: Seal, keys: tuple[KeyService, Secret], table: str, output: int
+) -> int:
+    """Has a table's parts decrypted by a process apart into an open file; returns the rows.
 
-    With `keep` the old keys still open it too. For a key that has become known this is too little:
-    who has unwrapped the data key once has it, so use `rekey`.
+    `keys` are the recipient's and the data key. Raises SealError as `open_parcel` does.
     """
-    seal = read_seal(folder)
-    if seal.format == "age" or new.format != seal.format:
-        raise SealError(
-            f"{folder / SEAL}: sealed whole for one age key, or the new key is of another kind. "
-            "Only the data written anew can have another one: use `understudy key rekey`."
-        )
-    data_key = unwrapped(seal, key=old)
-    kept = seal.keys if keep else ()
-    made = wrapped_for(seal, data_key, (new,))
-    fingerprints = {one.key for one in made.keys}
-    others = tuple(one for one in kept if one.key not in fingerprints)
-    made = made.model_copy(update={"keys": (*others, *made.keys)}).authenticated(data_key)
-    draft = folder / f".{SEAL}.tmp"
-    draft.write_bytes(made.canonical())
-    draft.replace(folder / SEAL)
-    _tell_manifest(folder)
-    return made
-
-
-def rekey(folder: Path, old: KeyService, new: KeyService) -> Seal:
-    """Writes the whole parcel anew, under a fresh data key that only `new` unwraps.
-
-    Copies of the old parcel that somebody has stay readable with the old key.
-    """
-    seal = read_seal(folder)
-    names = sorted({entry.path.split("/")[1] for entry in seal.files})
-    parcel = Parcel(release=seal.release, recipient=seal.recipient)
-    tables = {}
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".understudy-") as temporary:
-        for name in names:
-            opened = Path(temporary) / f"{name}.parquet"
-            open_parcel(folder, old, opened, name)
-            tables[name] = pq.read_table(opened)
-        fresh = Path(temporary) / "fresh"
-        write_parcel(fresh, seal_tables(parcel, tables, new))
-        retired = Path(temporary) / "retired"
-        folder.rename(retired)
-        fresh.rename(folder)
-        shutil.rmtree(retired)
-    _tell_manifest(folder)
-    return read_seal(folder)
+    entries = [entry for entry in seal.files if entry.path.split("/")[1] == table]
+    with contextlib.ExitStack() as stack:
+        parts = [
+            (entry, stack.enter_context(_checked_part(folder, seal, entry, keys[0])))
+            for entry in entries
+        ]
+        return _read_apart(seal, keys[1], parts, output)
 
 
 def read_seal(folder: Path) -> Seal:
     """A parcel's seal, in the one spelling that it may have; SealError for any other."""
     path = folder / SEAL
     try:
-        content = path.read_bytes() if path.stat().st_size <= _MOST_SEAL_BYTES else b""
+        with foreign_file(folder, SEAL) as stream:
+            content = stream.read(_MOST_SEAL_BYTES)
     except OSError as error:
         raise SealError(
             f"{path}: {error.strerror}. Name the folder of a parcel, which has a {SEAL}."
@@ -159,78 +138,97 @@ def unwrapped(seal: Seal, key: KeyService) -> Secret:
     return data_key
 
 
-def _of_table(seal: Seal, table: str | None) -> list[FileEntry]:
+def _of_table(seal: Seal, table: str | None) -> str:
     names = sorted({entry.path.split("/")[1] for entry in seal.files})
     if table is None and len(names) != 1:
         raise SealError(f"the parcel has the tables {', '.join(names)}. Name one with --table.")
     chosen = names[0] if table is None else table
     if chosen not in names:
         raise SealError(f"table {chosen!r}: the parcel has {', '.join(names)}.")
-    return [entry for entry in seal.files if entry.path.split("/")[1] == chosen]
+    return chosen
 
 
-def _checked_part(
-    folder: Path, seal: Seal, entry: FileEntry, key: KeyService, temporary: Path
-) -> Path:
-    """The file to read in the process apart: itself, or what age had sealed."""
+@contextlib.contextmanager
+def _checked_part(folder: Path, seal: Seal, entry: FileEntry, key: KeyService) -> Iterator[int]:
+    """The open file to read in the process apart: the part itself, or what age had sealed."""
     path = folder / entry.path
     try:
-        content = path.read_bytes()
+        with foreign_file(folder, entry.path) as stream:
+            size = os.fstat(stream.fileno()).st_size
+            if size != entry.bytes:
+                found = f"{size:,} bytes, not {entry.bytes:,}"
+                raise SealError(f"{path}: cut or longer than sealed ({found}). {_ASK_AGAIN}")
+            if hashlib.file_digest(stream, "sha256").hexdigest() != entry.sha256:
+                raise SealError(f"{path}: changed since it was sealed. {_ASK_AGAIN}")
+            check_magic(path, stream, seal.format)
+            if not isinstance(key, AgeKey):
+                yield stream.fileno()
+                return
+            if size > _MOST_AGE_BYTES:
+                raise SealError(f"{path}: {size:,} bytes sealed whole are too many to open here.")
+            stream.seek(0)
+            with tempfile.TemporaryFile() as opened:
+                opened.write(key.open(stream.read(), str(path)))
+                opened.flush()
+                yield opened.fileno()
     except OSError as error:
         raise SealError(f"{path}: {error.strerror}. {_ASK_AGAIN}") from None
-    if len(content) != entry.bytes:
-        found = f"{len(content):,} bytes, not {entry.bytes:,}"
-        raise SealError(f"{path}: cut or longer than sealed ({found}). {_ASK_AGAIN}")
-    if hashlib.sha256(content).hexdigest() != entry.sha256:
-        raise SealError(f"{path}: changed since it was sealed. {_ASK_AGAIN}")
-    check_magic(path, content, seal.format)
-    if not isinstance(key, AgeKey):
-        return path
-    opened = temporary / entry.path.replace("/", "-")
-    opened.write_bytes(key.open(content, str(path)))
-    return opened
 
 
-def check_magic(path: Path, content: bytes, expected: str) -> None:
+def check_magic(path: Path, stream: BufferedReader, expected: str) -> None:
     """Refuses what is not sealed whole, above all Parquet whose footer is in plain text."""
     magic = _MAGIC[expected]
-    whole = content.startswith(magic) and (expected == "age" or content.endswith(magic))
-    if not whole:
-        plain = content.startswith(b"PAR1") or content.endswith(b"PAR1")
+    stream.seek(0)
+    start = stream.read(len(magic))
+    stream.seek(-min(4, os.fstat(stream.fileno()).st_size), os.SEEK_END)
+    end = stream.read(4)
+    if start != magic or (expected != "age" and end != magic):
+        plain = b"PAR1" in (start, end)
         why = "Parquet with a plaintext footer" if plain else f"not sealed as {expected}"
         raise SealError(f"{path}: {why}, which is never opened. {_ASK_AGAIN}")
 
 
 def _read_apart(
-    seal: Seal, data_key: Secret, parts: list[tuple[FileEntry, Path]], output: Path
+    seal: Seal, data_key: Secret, parts: list[tuple[FileEntry, int]], output: int
 ) -> int:
     """Has the parts decrypted and written to `output` by a process of its own; returns the rows."""
     parcel = Parcel(release=seal.release, recipient=seal.recipient)
-    sealed = seal.format != "age"
+    sealed, size = seal.format != "age", sum(entry.bytes for entry, _ in parts)
     jobs = []
-    for entry, path in parts:
+    for entry, file in parts:
         aad = parcel.aad(entry.path)
         key = base64.b64encode(derived(data_key, aad).reveal()).decode() if sealed else None
-        jobs.append({"path": str(path.resolve()), "key": key, "aad": aad.decode()})
-    job = {"parts": jobs, "output": str(output.resolve())}
-    # Keys go through the pipe: arguments and environment of a process can be seen by others.
-    ended = subprocess.run(
-        [sys.executable, "-m", "tasks.unsealing_process"],
-        input=json.dumps(job), capture_output=True, text=True, check=False,
-        cwd=Path(__file__).resolve().parent.parent, env={**os.environ, "PYTHONFAULTHANDLER": ""},
-    )  # fmt: skip
+        jobs.append({
+            "name": entry.path, "file": file, "key": key, "aad": aad.decode(), "rows": entry.rows
+        })  # fmt: skip
+    job = {
+        "parts": jobs, "output": output, "most_memory": _MOST_MEMORY,
+        "most_output": _LEAST_OUTPUT + _BLOW_UP * size,
+    }  # fmt: skip
+    names = ", ".join(entry.path for entry, _ in parts)
+    try:
+        # Keys go through the pipe: arguments and environment of a process can be seen by others.
+        ended = subprocess.run(
+            [sys.executable, "-m", "tasks.unsealing_process"],
+            input=json.dumps(job), capture_output=True, text=True, check=False,
+            timeout=_SECONDS + size / _BYTES_PER_SECOND, pass_fds=[output, *(f for _, f in parts)],
+            cwd=Path(__file__).resolve().parent.parent,
+            env={**os.environ, "PYTHONFAULTHANDLER": ""},
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as late:
+        raise SealError(
+            f"{names}: not read within {late.timeout:.0f} s; made to harm, or the machine is very "
+            f"busy. Nothing was opened. {_ASK_AGAIN}"
+        ) from None
     answer = _answer(ended.stdout)
     if ended.returncode == 0 and answer.get("rows") == sum(entry.rows or 0 for entry, _ in parts):
         return int(answer["rows"])
-    names = ", ".join(entry.path for entry, _ in parts)
     if ended.returncode < 0:
         raise SealError(
             f"{names}: brought its reader down (signal {-ended.returncode}); damaged, or made to "
             f"harm. Nothing was opened. {_ASK_AGAIN}"
         )
-    where = answer.get("failed", names)
-    why = answer.get("why", "holds other rows than its seal says")
-    raise SealError(f"{where}: {why}. {_ASK_AGAIN}")
+    raise SealError(f"{answer.get('why', f'{names}: cannot be read')}. {_ASK_AGAIN}")
 
 
 def _answer(text: str) -> dict[str, Any]:
@@ -239,28 +237,3 @@ def _answer(text: str) -> dict[str, Any]:
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _tell_manifest(folder: Path) -> None:
-    """Brings the parcel's entries in its release's manifest up to date, where it lies in one."""
-    release = folder.parent.parent
-    path = release / "manifest.json"
-    if folder.parent.name != PARCELS or not path.exists():
-        return
-    manifest = json.loads(path.read_text(encoding="utf-8"))
-    if manifest.get("release") != read_seal(folder).release:
-        return
-    inside = f"{folder.relative_to(release).as_posix()}/"
-    kept = [entry for entry in manifest["files"] if not entry["path"].startswith(inside)]
-    rows = {entry.path: entry.rows for entry in read_seal(folder).files}
-    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-        content, place = file.read_bytes(), file.relative_to(folder).as_posix()
-        kept.append(
-            FileEntry(
-                path=f"{inside}{place}", bytes=len(content),
-                sha256=hashlib.sha256(content).hexdigest(), rows=rows.get(place),
-            ).model_dump(mode="json")
-        )  # fmt: skip
-    draft = path.with_name(".manifest.json.tmp")
-    draft.write_text(json.dumps({**manifest, "files": kept}, indent=1), encoding="utf-8")
-    draft.replace(path)

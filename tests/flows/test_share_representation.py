@@ -13,12 +13,13 @@ from data_contracts.errors import ContractError
 from data_contracts.loading import dump_contract, load_contract
 from data_contracts.schema import to_arrow
 from flows.share_representation import share_representation
+from tasks.changing_keys import rewrap
 from tasks.decode_codes import decode_codes
 from tasks.publish import verify_release
 from tasks.run import NotPublishedError
 from tasks.sealing_keys import SealError, key_from, new_symmetric_key
 from tasks.storage import Store
-from tasks.unsealing import open_parcel, rewrap
+from tasks.unsealing import open_parcel
 from tests.models.representation.people import TABLE, contract, people
 
 pytestmark = pytest.mark.usefixtures("server")
