@@ -70,18 +70,18 @@ def judge_candidate(
         table.name: to_frame(_looked_at(table, tables[table.name], content))
         for table in contract.tables
     }
-    training, holdout, rows = read_sides(opened, contract, ingest)
-    sides = (training, Dataset(contract, frames), holdout)
-    counts = {name: counted["training"] for name, counted in rows.items()}
-    findings = run_gate(runs, content, sides, counts)
+    real = read_sides(opened, contract, ingest)
+    sides = (real.training, Dataset(contract, frames), real.unseen)
+    counts = {name: counted["training"] for name, counted in real.rows.items()}
+    findings = (*run_gate(runs, content, sides, counts), *real.shared)
     outcome = GateOutcome(
         state=gate_state(findings),
         contract=contract.id,
         candidate=str(candidate),
         rows={
             "synthetic": sum(each.num_rows for each in tables.values()),
-            "training": sum(each["training"] for each in rows.values()),
-            "holdout": sum(each["holdout"] for each in rows.values()),
+            "training": sum(each["training"] for each in real.rows.values()),
+            "holdout": sum(each["holdout"] for each in real.rows.values()),
         },
         tests={_label(contract, finding): finding.state for finding in findings},
         reasons=judge(findings)[1],

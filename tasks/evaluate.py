@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -9,7 +10,7 @@ import pyarrow.parquet as pq
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from data_contracts.contract import Contract
+from data_contracts.contract import Contract, Table
 from data_contracts.dataset import Dataset
 from data_contracts.manifest import ArtifactRef
 from data_contracts.record import Record
@@ -58,39 +59,72 @@ def evaluate_candidate(
 
     store, contract = run.open_store(), run.contract
     candidate = {t.name: _read_candidate(run, t.name, parts) for t in contract.tables}
-    training, holdout, rows = read_sides(store, contract, ingest)
+    real = read_sides(store, contract, ingest)
+    rows = {name: dict(counts) for name, counts in real.rows.items()}
     for name in candidate:
         rows[name]["synthetic"] = sum(part.rows or 0 for part in parts if f"/{name}/" in part.uri)
     synthetic = Dataset(contract, {name: to_frame(table) for name, table in candidate.items()})
     with ProgressReporter("evaluate") as progress:
         evaluated = evaluate_release(
-            training, synthetic, holdout,
+            real.training, synthetic, real.holdout,
             seed=contract.sampling.seed, progress=lambda done, told: progress(done / 2, told),
         )  # fmt: skip
         gated = run_gate(
-            GateRuns(store, f"{model.path}/privacy"), content, (training, synthetic, holdout),
+            GateRuns(store, f"{model.path}/privacy"), content,
+            (real.training, synthetic, real.unseen),
             {name: counts["training"] for name, counts in rows.items()},
             progress=lambda done, told: progress((1 + done) / 2, told),
         )  # fmt: skip
     return Evaluated(
-        findings=(*evaluated.findings, *gated),
+        findings=(*evaluated.findings, *gated, *real.shared),
         audited=audit_findings(store, contract, model.path),
         pictures=evaluated.pictures,
         rows=rows,
     )
 
 
-def read_sides(
-    store: Store, contract: Contract, ingest: Ingest
-) -> tuple[Dataset, Dataset, dict[str, dict[str, int]]]:
-    """Training and held-out rows of all tables, at most MAX_EVALUATED_ROWS, and how many exist."""
-    training, holdout, rows = {}, {}, {}
+@dataclass(frozen=True)
+class RealSides:
+    """Training and held-out rows of all tables, at most MAX_EVALUATED_ROWS, and how many exist.
+
+    `unseen` are the held-out rows of units that have no training rows, the only ones that the gate
+    may hold training units against. `shared` says of which tables they are not all.
+    """
+
+    training: Dataset
+    holdout: Dataset
+    unseen: Dataset
+    rows: dict[str, dict[str, int]]
+    shared: tuple[Finding, ...]
+
+
+def read_sides(store: Store, contract: Contract, ingest: Ingest) -> RealSides:
+    """Reads both sides of the split; the contract's holdout may be a table of its own."""
+    training, holdout, unseen, rows, told = {}, {}, {}, {}, []
     for table in contract.tables:
-        split = Split(store, contract, table, ingest.path)
-        training[table.name] = to_frame(split.training(MAX_EVALUATED_ROWS))
-        holdout[table.name] = to_frame(split.holdout(MAX_EVALUATED_ROWS))
-        rows[table.name] = {"training": split.count_training(), "holdout": split.count_holdout()}
-    return Dataset(contract, training), Dataset(contract, holdout), rows
+        name, split = table.name, Split(store, contract, table, ingest.path)
+        training[name] = to_frame(split.training(MAX_EVALUATED_ROWS))
+        holdout[name] = unseen[name] = to_frame(split.holdout(MAX_EVALUATED_ROWS))
+        rows[name] = {"training": split.count_training(), "holdout": split.count_holdout()}
+        if (shared := split.shared_units()).size:
+            unseen[name] = to_frame(split.unseen(shared, MAX_EVALUATED_ROWS))
+            told.append(_shared_finding(table, shared.size))
+    return RealSides(
+        training=Dataset(contract, training),
+        holdout=Dataset(contract, holdout),
+        unseen=Dataset(contract, unseen),
+        rows=rows,
+        shared=tuple(told),
+    )
+
+
+def _shared_finding(table: Table, shared: int) -> Finding:
+    """`shared_units`: held-out units that are training units as well, in a holdout of its own."""
+    return Finding(
+        name="shared_units", group="copies", value=float(shared), table=table.name,
+        detail=f"Units in column {table.unit!r} with training and held-out rows. The privacy gate "
+        "leaves their held-out rows out: a model has learned these units.",
+    )  # fmt: skip
 
 
 def _read_candidate(run: Run, name: str, parts: list[ArtifactRef]) -> pa.Table:

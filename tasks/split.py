@@ -60,6 +60,25 @@ class Split:
         """The rows that no fit ever sees; of more than `max_rows`, a seeded choice."""
         return self._collect(self._holdout_parts, max_rows)
 
+    def shared_units(self) -> np.ndarray:
+        """Hashes of the units with rows on both sides, as a holdout of its own can have them."""
+        none = np.zeros(0, dtype=np.uint64)
+        if self._threshold is not None or self.table.unit is None:
+            return none
+        trained = np.concatenate([none, *(keys for _, keys in self._training_parts(columns=[]))])
+        held_out = np.concatenate([none, *(keys for _, keys in self._holdout_parts(columns=[]))])
+        return np.asarray(np.intersect1d(trained, held_out))
+
+    def unseen(self, shared: np.ndarray, max_rows: int | None = None) -> pa.Table:
+        """The held-out rows of units that are not `shared`: no fit has seen these units at all."""
+
+        def parts(columns: list[str] | None = None) -> Batches:
+            for part, keys in self._holdout_parts(columns):
+                apart = ~np.isin(keys, shared)
+                yield part.filter(pa.array(apart)), keys[apart]
+
+        return self._collect(parts, max_rows)
+
     def training_parts(self) -> Iterator[pa.Table]:
         """All training rows, a row group of the proven Parquet at a time."""
         for part, _ in self._training_parts():
