@@ -22,7 +22,7 @@ class Entry:
     `wishes` (ranges, choices and shares), `temperature`, `impute`, `density` (`log_density`),
     `embed` (latents of rows), `critic` (scores of rows), `shards` (learns from all parts of a
     `LargeDataset`), `resume` (takes `checkpoints`), `refresh` (takes an `earlier` model),
-    `foreign_keys` or `dp` (keeps the contract's `privacy`).
+    `foreign_keys`, `dp` (keeps the contract's `privacy`) or `only_dp` (makes nothing without it).
     """
 
     model: str
@@ -46,6 +46,7 @@ REGISTRY: dict[str, Entry] = {
                 "shards",
                 "resume",
                 "refresh",
+                "dp",
             }
         ),
     ),
@@ -71,7 +72,7 @@ REGISTRY: dict[str, Entry] = {
         model="models.generators.dp_marginals:DpMarginalsGenerator",
         options="models.generators.dp_marginals:DpMarginalsOptions",
         kinds=frozenset({"table"}),
-        supports=frozenset({"condition", "dp"}),
+        supports=frozenset({"condition", "dp", "only_dp"}),
     ),
     "independent": Entry(
         model="models.generators.independent:IndependentGenerator",
@@ -87,6 +88,13 @@ REGISTRY: dict[str, Entry] = {
 }
 
 
+NOT_UNDER_PRIVACY = {
+    "refresh": "the earlier model's rows would have to be paid for together with the new ones",
+    "max_seconds": "how many steps fit into a time hangs on the rows, and no step is unplanned",
+}
+"""Options that look at rows, or hang on them, beside what is paid for; and why."""
+
+
 def resolve(choice: ModelChoice) -> Generator:
     """An unfitted generator as chosen; ModelError for a name or an option that does not exist."""
     entry = _entry(choice.name)
@@ -97,6 +105,16 @@ def resolve(choice: ModelChoice) -> Generator:
         raise ModelError(_wrong_options(choice, options_class, error)) from None
     generator: Generator = _imported(entry.model)(options)
     return generator
+
+
+def check_private_options(choice: ModelChoice) -> None:
+    """ModelError for an option that would look at rows without paying, where there is a budget."""
+    for name, reason in NOT_UNDER_PRIVACY.items():
+        if choice.options.get(name) is not None:
+            raise ModelError(
+                f"generator {choice.name!r}: {name} does not go with privacy: {reason}. Leave "
+                f"{name} out."
+            )
 
 
 def load_generator(contract: Contract, folder: Path) -> Generator:

@@ -136,7 +136,9 @@ def _fit_table(run: Run, split: Split, places: tuple[str, str]) -> int:
     store, (draft, final), choice = run.open_store(), places, run.contract.generator
     name = split.table.name
     supports = REGISTRY[choice.name].supports
-    data = _training_data(run.contract, split, sharded="shards" in supports)
+    # Who counts the rows of each unit must have them together.
+    sharded = "shards" in supports and run.contract.privacy is None
+    data = _training_data(run.contract, split, sharded=sharded)
     extras: dict[str, Any] = {}
     if "resume" in supports:
         extras["checkpoints"] = StoredCheckpoints(store, final, name)

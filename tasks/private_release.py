@@ -25,17 +25,18 @@ _TOLD = ("contract", "contract_version", "contract_name", "created", "generator"
 
 def check_budget(contract: Contract) -> None:
     """Refuses a generator that can't keep the contract's `privacy`, and one that needs it."""
-    from models.registry import REGISTRY
+    from models.registry import REGISTRY, check_private_options
 
     name = contract.generator.name
     keeping = sorted(key for key, entry in REGISTRY.items() if "dp" in entry.supports)
-    keeps = name in keeping
-    if contract.privacy is not None and not keeps:
+    if contract.privacy is not None and name not in keeping:
         raise ModelError(
             f"customProperties.understudy.privacy: generator {name!r} learns from rows without a "
-            f"budget. Choose generator: {{name: {keeping[0]}}}, or remove privacy."
+            f"budget. Choose {' or '.join(keeping)} as generator, or remove privacy."
         )
-    if contract.privacy is None and keeps:
+    if contract.privacy is not None:
+        check_private_options(contract.generator)
+    if contract.privacy is None and "only_dp" in REGISTRY[name].supports:
         raise ModelError(
             f"customProperties.understudy.generator: {name!r} needs to know what may be spent. "
             "Write privacy: {epsilon: 1.0, delta: 1.0e-6}, delta below 1 / units."

@@ -4,9 +4,9 @@ Source: Abadi et al. 2016; with units of several rows, McMahan et al. 2018. Each
 found by Opacus without the gradient itself (ghost clipping, Li et al. 2022).
 """
 
-import math
 import secrets
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -44,26 +44,35 @@ class StepPlan(Record):
     block: int = Field(default=1024, gt=0, description="Units that are worked on together.")
 
 
-def train_privately(
-    module: nn.Module,
-    losses: UnitLosses,
-    units: int,
-    plan: StepPlan,
-    told: Callable[[float], None],
-) -> None:
-    """Trains `module` in place on so many `units` and leaves averaged weights in it.
+@dataclass(frozen=True)
+class PrivateObjective:
+    """What is minimised: the losses of units 0..units-1.
+
+    `regularize` is called after each step with its learning rate, to change weights by nothing but
+    themselves; `told` hears how far the run is.
+    """
+
+    losses: UnitLosses
+    units: int
+    regularize: Callable[[float], None] | None = None
+    told: Callable[[float], None] | None = None
+
+
+def train_privately(module: nn.Module, objective: PrivateObjective, plan: StepPlan) -> None:
+    """Trains `module` in place and leaves averaged weights in it.
 
     Adam on noisy gradients with one cycle of learning rates. Every layer that has parameters must
     be one that Opacus knows. How long it goes on is planned beforehand; no loss is looked at, kept
     or told, since each would be one more look at the rows. ModelError when the weights are no
     longer numbers.
     """
-    run = _Run(module, losses, units, plan)
+    run = _Run(module, objective, plan)
     module.train()
     try:
         for step in range(plan.steps):
             run.step(step / plan.steps)
-            told((step + 1) / plan.steps)
+            if objective.told is not None:
+                objective.told((step + 1) / plan.steps)
     finally:
         run.listening.remove_hooks()
     run.average.swap()
@@ -71,8 +80,8 @@ def train_privately(
 
 
 class _Run:
-    def __init__(self, module: nn.Module, losses: UnitLosses, units: int, plan: StepPlan) -> None:
-        self.losses, self.units, self.plan = losses, units, plan
+    def __init__(self, module: nn.Module, objective: PrivateObjective, plan: StepPlan) -> None:
+        self.objective, self.plan = objective, plan
         self.listening = GradSampleModuleFastGradientClipping(
             module, max_grad_norm=plan.clip_norm, loss_reduction="sum"
         )
@@ -83,7 +92,7 @@ class _Run:
         self.random = unrepeatable_torch()
 
     def step(self, done: float) -> None:
-        lot = torch.from_numpy(poisson_lot(self.units, self.plan.rate))
+        lot = torch.from_numpy(poisson_lot(self.objective.units, self.plan.rate))
         sums = [np.zeros(weight.shape) for weight in self.weights]
         for block in torch.split(lot, self.plan.block) if len(lot) else ():
             for summed, clipped in zip(sums, self.clipped(block), strict=True):
@@ -92,7 +101,7 @@ class _Run:
 
     def clipped(self, block: Tensor) -> list[Tensor]:
         """The sum of these units' gradients, each no longer than `clip_norm`, by weight."""
-        each = self.losses(block, self.random)
+        each = self.objective.losses(block, self.random)
         each.sum().backward(retain_graph=True)  # type: ignore[no-untyped-call]
         shares = self.listening.get_clipping_coef().detach()
         self.listening.disable_hooks()
@@ -113,9 +122,12 @@ class _Run:
         for weight, summed in zip(self.weights, sums, strict=True):
             mean = noised(summed, deviation) / (plan.rate * plan.units)
             weight.grad = torch.from_numpy(mean).to(weight.dtype)
+        learning_rate = plan.learning_rate * one_cycle(done)
         for group in self.optimizer.param_groups:
-            group["lr"] = plan.learning_rate * one_cycle(done)
+            group["lr"] = learning_rate
         self.optimizer.step()
+        if self.objective.regularize is not None:
+            self.objective.regularize(learning_rate)
         self.average.update()
         # Of what has noise on it already: whoever sees this error learns nothing of the rows.
         if not all(bool(weight.isfinite().all()) for weight in self.weights):
@@ -131,8 +143,3 @@ def unrepeatable_torch() -> torch.Generator:
     Never a source of noise.
     """
     return torch.Generator().manual_seed(secrets.randbits(63))
-
-
-def steps_of(passes: float, rate: float) -> int:
-    """How many steps go through the units about `passes` times."""
-    return max(1, math.ceil(passes / rate))

@@ -23,6 +23,8 @@ ORDERS = (
 )
 """Orders that are looked at: small ones decide large epsilons, large ones small epsilons."""
 MOST_NOISE = 1e5
+PRECISION = 5e-4
+"""How far above the least noise it may be: more precise, and it takes seconds longer."""
 DIGITS = 4
 """Of a noise multiplier, which is rounded up to them."""
 
@@ -82,7 +84,7 @@ def noise_within(budget: tuple[float, float], other: FloatArray, count: int, rat
     if not keeps(MOST_NOISE):
         return math.inf
     low, high = 1e-2, MOST_NOISE
-    while high > low * (1 + 1e-4):
+    while high > low * (1 + PRECISION):
         middle = math.sqrt(low * high)
         low, high = (low, middle) if keeps(middle) else (middle, high)
     places = DIGITS - 1 - math.floor(math.log10(high))

@@ -10,11 +10,13 @@ from typing import ClassVar, Self
 import numpy as np
 from pydantic import Field
 
+from data_contracts.choice import ModelChoice
 from data_contracts.contract import Contract
 from data_contracts.dataset import Dataset
 from data_contracts.errors import ModelError
 from data_contracts.record import Record
 from models.base import Checkpoints, Given, ProgressCallback
+from models.differential_privacy.ledger import Statement
 from models.encoding.column import prefixed, unprefixed
 from models.encoding.table import TableCodec
 from models.generators.batches import (
@@ -30,9 +32,11 @@ from models.generators.code_model import CodeModel
 from models.generators.found_rules import NOTHING, FoundRules, find_rules
 from models.generators.imputing import Imputer
 from models.generators.packing import pack_rows
+from models.generators.private_codes import PrivateRows, private_sizes
 from models.generators.refreshing import check_kind, check_promises, check_values, hidden_shares
 from models.generators.sizes import Sizes, choose_sizes
 from models.generators.stored import StoredModel, read_model, write_model
+from models.registry import check_private_options
 from models.training.plan import Company
 
 REFRESHED = 0.25
@@ -102,7 +106,14 @@ class AnyOrderGenerator:
         A fit that was killed goes on from the last of its `checkpoints`. With an `earlier` model,
         its codec and weights are taken over and trained on for fewer passes; ModelError where it is
         of another kind, the table promises other things, or many values are unknown to it.
+
+        Under the contract's `privacy`, all that is learned is paid for: see `PrivateRows`. Then no
+        relations are searched for, no checkpoints are written, nothing is told of losses, and the
+        same seed does not give the same model: nobody can draw its noise again. `statement_` says
+        what was spent on what, `rows_` the noisy number of rows.
         """
+        if data.contract.privacy is not None:
+            return self._fit_privately(data, seed, progress)
         started = time.monotonic()
         if self.options.refresh is not None and earlier is None:
             raise ModelError(f"{self.name}: to refresh {self.options.refresh!r}, give that model.")
@@ -121,6 +132,23 @@ class AnyOrderGenerator:
             spent=time.monotonic() - started,
             company=Company(progress, checkpoints),
         )
+        self.model_ = model
+        return self
+
+    def _fit_privately(self, data: Dataset, seed: int, progress: ProgressCallback | None) -> Self:
+        check_private_options(ModelChoice(name=self.name, options=self.options.model_dump()))
+        table, _ = only_table(data, self.name)
+        self.contract_, self.table_ = data.contract, table
+        rows = PrivateRows.of(data, self.name)
+        self.codec_, self.rows_ = rows.bought.codec, max(1, round(rows.about))
+        self.hidden_, self.found_ = {}, NOTHING
+        model = self._untrained(self.options.sizes(private_sizes(rows.about)), seed)
+
+        def told(done: float) -> None:
+            if progress is not None:
+                progress(done, {})
+
+        self.statement_ = rows.train(model, told)
         self.model_ = model
         return self
 
@@ -222,6 +250,9 @@ class AnyOrderGenerator:
     def save(self, folder: Path) -> None:
         """Writes the fitted model into `folder`; ModelError before `fit`."""
         check_fitted(self, "model_", "save")
+        paid = {}
+        if hasattr(self, "statement_"):
+            paid = {"rows": self.rows_, "statement": self.statement_.model_dump(mode="json")}
         stored = StoredModel.of(
             self,
             self.model_.arrays() | prefixed(self.found_.arrays(), FOUND),
@@ -229,6 +260,7 @@ class AnyOrderGenerator:
             sizes=self.model_.sizes._asdict(),
             hidden=self.hidden_,
             found=self.found_.settings(),
+            **paid,
         )
         write_model(folder, stored)
 
@@ -240,6 +272,9 @@ class AnyOrderGenerator:
         generator.contract_ = contract
         generator.table_, generator.codec_ = stored.table_and_codec(contract)
         generator.hidden_ = stored.settings["hidden"]
+        if "statement" in stored.settings:
+            generator.rows_ = int(stored.settings["rows"])
+            generator.statement_ = Statement.model_validate(stored.settings["statement"])
         sizes = Sizes(**stored.settings["sizes"])
         found = unprefixed(stored.arrays, FOUND)
         generator.found_ = FoundRules.restore(stored.settings["found"], found)

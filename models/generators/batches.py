@@ -63,7 +63,7 @@ def only_table(data: Dataset, name: str) -> tuple[Table, pd.DataFrame]:
     if data.contract.privacy is not None and "dp" not in REGISTRY[name].supports:
         raise ModelError(
             f"{name}: keeps no budget, which contract {data.contract.id!r} asks for (privacy). "
-            "Choose dp_marginals."
+            "Choose dp_marginals or any_order."
         )
     if data.frame.empty:
         raise ModelError(f"table {table.name!r}: 0 rows. A generator needs at least one.")

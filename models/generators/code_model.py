@@ -116,7 +116,7 @@ class CodeModel:
             step=lambda batch, random: self.loss(*unpacked(rows.codes[batch]), random),
             rows=len(rows.codes),
             watched=self._watched(rows),
-            regularize=self._smooth,
+            regularize=self.smooth,
         )
         record = train(self.network, objective, plan, seed=seed, company=company)
         random = torch.Generator().manual_seed(seed)
@@ -214,7 +214,8 @@ class CodeModel:
             strengths += [DETAIL_SMOOTHING if detail else SMOOTHING] * (len(line) - 1)
         return LineSmoothing(pairs, strengths)
 
-    def _smooth(self, learning_rate: float) -> None:
+    def smooth(self, learning_rate: float) -> None:
+        """Draws the heads of neighbouring values to each other, apart from the gradient."""
         self.smoothing(self.network.heads.weight, learning_rate)
 
     def arrays(self) -> Arrays:

@@ -76,7 +76,7 @@ class DpMarginalsGenerator:
             list_delta=list_delta(table, privacy),
         )
         rows = buy_rows(len(frame), ledger)
-        _check_delta(privacy, rows)
+        check_delta(privacy, rows)
         bought = buy_codec(frame, table, privacy, bins_for(rows, ledger), ledger)
         grouping = Grouping.of(bought.codec.parts_, bought.counted)
         learner = Learner(
@@ -185,15 +185,22 @@ def bounded(frame: pd.DataFrame, table: Table, privacy: Privacy) -> pd.DataFrame
 
     A row without a unit is one by itself, as in the split into training and holdout.
     """
-    units = unit_ids(table, frame)
+    units = whose(table, frame)
     if units is None:
         return frame
-    nobodys = np.flatnonzero(frame[table.unit].isna().to_numpy(dtype=bool))
-    units[nobodys] = units.max(initial=0) + 1 + np.arange(len(nobodys))
     order = unrepeatable_generator().permutation(len(frame))
     place = pd.Series(units[order]).groupby(units[order]).cumcount().to_numpy()
     kept = np.sort(order[place < (privacy.rows_per_unit or 1)])
     return frame.iloc[kept].reset_index(drop=True)
+
+
+def whose(table: Table, frame: pd.DataFrame) -> IntArray | None:
+    """Which unit each row belongs to; one without a unit is its own. None where each row is."""
+    units = unit_ids(table, frame)
+    if units is not None:
+        nobodys = np.flatnonzero(frame[table.unit].isna().to_numpy(dtype=bool))
+        units[nobodys] = units.max(initial=0) + 1 + np.arange(len(nobodys))
+    return units
 
 
 def buy_rows(rows: int, ledger: Ledger) -> float:
@@ -212,7 +219,7 @@ def bins_for(rows: float, ledger: Ledger) -> int:
     return int(np.clip(round(wished), FEWEST_BINS, MOST_BINS))
 
 
-def _check_delta(privacy: Privacy, rows: float) -> None:
+def check_delta(privacy: Privacy, rows: float) -> None:
     """Units may have one row each, whatever `rows_per_unit` allows: as many as rows, then."""
     if privacy.delta * rows >= 1:
         raise ModelError(

@@ -47,8 +47,11 @@ class Orders:
         self.refined = torch.tensor([parents[code] for code in details], dtype=torch.long)
         self.levels = _levels(parents)
 
-    def draw(self, codes: Codes, random: torch.Generator) -> Task:
+    def draw(self, codes: Codes, random: torch.Generator, *, alone: bool = False) -> Task:
         """A training task for each row.
+
+        Where each row is to be drawn `alone`, its cut hangs on no other row; elsewhere the cuts of
+        rows that are drawn together are spread evenly, which is less noise for a mean.
 
         A share of the rows, USUAL_SHARE, takes the usual order. Errors of the first codes drawn
         are passed on to all later ones, so what sampling meets most is trained most. All other
@@ -67,7 +70,8 @@ class Orders:
         clocks = self._arrivals(codes.known, random)
         takes_usual = torch.rand(rows, 1, generator=random) < USUAL_SHARE
         clocks = torch.where(takes_usual, self.usual, clocks)
-        cuts = (_stratified(rows, random) * size).long().clamp_max(size - 1)
+        places = torch.rand(rows, generator=random) if alone else _stratified(rows, random)
+        cuts = (places * size).long().clamp_max(size - 1)
         before = clocks < clocks.sort(1).values.gather(1, cuts.unsqueeze(1))
         observed = codes.known & before
         wanted = codes.known & ~before & ~(codes.hidden & before).any(1, keepdim=True)

@@ -89,7 +89,7 @@ def contract_for(name: str) -> Contract:
 
     The budget is large: the laws are about rows that the noise has left something of.
     """
-    if "dp" not in REGISTRY[name].supports:
+    if "only_dp" not in REGISTRY[name].supports:
         return CONTRACT
     columns = []
     for column in TABLE.columns:

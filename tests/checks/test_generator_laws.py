@@ -30,7 +30,7 @@ NAMES = sorted(REGISTRY)
 CONDITIONAL = [name for name in NAMES if "condition" in REGISTRY[name].supports]
 REISSUING = [name for name in NAMES if name != "bootstrap"]
 # Their noise can't be drawn again, and it alone protects the ends of public ranges.
-PRIVATE = [name for name in NAMES if "dp" in REGISTRY[name].supports]
+PRIVATE = [name for name in NAMES if "only_dp" in REGISTRY[name].supports]
 REPEATABLE = [name for name in NAMES if name not in PRIVATE]
 
 

@@ -20,7 +20,7 @@ from tests.checks.hard_columns import LONG, SECRET, frame_of, hard, wide
 from tests.checks.members import CHOICES
 
 # One that keeps a budget needs public bounds, and adds noise to all that these laws ask for.
-NAMES = [name for name in sorted(REGISTRY) if "dp" not in REGISTRY[name].supports]
+NAMES = [name for name in sorted(REGISTRY) if "only_dp" not in REGISTRY[name].supports]
 LEARNING = [name for name in NAMES if name != "bootstrap"]
 CONDITIONAL = [name for name in NAMES if "condition" in REGISTRY[name].supports]
 MADE = 600

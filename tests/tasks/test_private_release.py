@@ -115,6 +115,19 @@ def test_the_page_prints_what_was_spent_on_what(store: Store) -> None:
     assert "has been judged, and is not here" in page
 
 
+def test_the_page_prints_steps_of_training(store: Store) -> None:
+    ledger = Ledger(1.0, 1e-6)
+    ledger.buy_steps("steps of training", 20, 0.1)
+    statement = ledger.state("row").model_dump(mode="json")
+    store.write_json(f"{MODEL}/members/model.json", {"settings": {"statement": statement}})
+    report = published_report(store, PRIVATE, full_report(), MODEL, ())
+    page = render_report(
+        report.model_copy(update={"provenance": {**report.provenance, "release": "one"}})
+    )
+    assert "20 steps, each unit in one of 10 by lot, noise" in page
+    assert report.verdict == "published"
+
+
 def test_a_ledger_that_lies_is_refused(store: Store) -> None:
     path = f"{MODEL}/members/model.json"
     stored = store.read_json(path)
@@ -174,11 +187,19 @@ def test_rows_are_told_by_their_noisy_number_unless_they_are_public() -> None:
     assert told_rows(CONTRACT, Made(), 300) == 300
 
 
-@pytest.mark.parametrize("name", ["any_order", "bootstrap"])
+@pytest.mark.parametrize("name", ["vae", "bootstrap"])
 def test_who_keeps_no_budget_is_refused(name: str) -> None:
     wrong: Contract = PRIVATE.model_copy(update={"generator": ModelChoice(name=name)})
     with pytest.raises(ModelError, match="dp_marginals"):
         check_generator(wrong)
+
+
+@pytest.mark.parametrize("option", [{"max_seconds": 60.0}, {"refresh": "0123"}])
+def test_options_that_look_at_rows_unpaid_are_refused(option: dict[str, Any]) -> None:
+    choice = ModelChoice(name="any_order", options=option)
+    check_generator(PRIVATE.model_copy(update={"generator": ModelChoice(name="any_order")}))
+    with pytest.raises(ModelError, match=f"{next(iter(option))} does not go with privacy"):
+        check_generator(PRIVATE.model_copy(update={"generator": choice}))
 
 
 def test_who_needs_a_budget_is_refused_without() -> None:

@@ -1,6 +1,7 @@
 """Steps of private training: whose gradients they add up, how long each may be, what noise."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from data_contracts.errors import ModelError
 from models.differential_privacy import private_training
 from models.differential_privacy.private_training import (
+    PrivateObjective,
     StepPlan,
     _Run,
     train_privately,
@@ -48,9 +50,15 @@ def units() -> tuple[Tensor, Tensor, Tensor]:
 
 
 def listening(made: CodeNetwork, block: int = UNITS) -> _Run:
-    plain, (observed, codes, weights) = PlainCodeNetwork(made), units()
-    plan = PLAN.model_copy(update={"block": block})
-    return _Run(plain, lambda at, _: plain(observed[at], codes[at], weights[at]), UNITS, plan)
+    plain, plan = PlainCodeNetwork(made), PLAN.model_copy(update={"block": block})
+    return _Run(plain, objective(plain), plan)
+
+
+def objective(plain: PlainCodeNetwork, **more: Any) -> PrivateObjective:
+    observed, codes, weights = units()
+    return PrivateObjective(
+        lambda at, _: plain(observed[at], codes[at], weights[at]), UNITS, **more
+    )
 
 
 def by_weight(made: CodeNetwork, gradients: list[Tensor]) -> dict[str, Tensor]:
@@ -141,22 +149,19 @@ def test_every_step_has_noise_on_every_weight(monkeypatch: pytest.MonkeyPatch) -
         private_training, "noised", lambda sums, deviation: asked.append(sums.shape) or sums
     )
     made = network()
-    plain, (observed, codes, weights) = PlainCodeNetwork(made), units()
+    plain = PlainCodeNetwork(made)
     shapes = [tuple(weight.shape) for weight in plain.parameters()]
-    train_privately(
-        plain, lambda at, _: plain(observed[at], codes[at], weights[at]), UNITS, PLAN,
-        lambda done: None,
-    )  # fmt: skip
+    train_privately(plain, objective(plain), PLAN)
     assert asked == shapes * PLAN.steps
 
 
 def test_training_ends_with_averaged_weights_in_the_network() -> None:
     made = network()
-    plain, (observed, codes, weights) = PlainCodeNetwork(made), units()
-    before, told = made.inputs.detach().clone(), []
-    train_privately(
-        plain, lambda at, _: plain(observed[at], codes[at], weights[at]), UNITS, PLAN, told.append
-    )
+    plain, told, rates = PlainCodeNetwork(made), [], []
+    before = made.inputs.detach().clone()
+    train_privately(plain, objective(plain, told=told.append, regularize=rates.append), PLAN)
+    assert max(rates) <= PLAN.learning_rate
+    assert len(rates) == PLAN.steps
     assert told == pytest.approx([1 / 3, 2 / 3, 1.0])
     assert torch.equal(made.inputs, before)
     plain.give_back()
@@ -169,13 +174,10 @@ def test_training_ends_with_averaged_weights_in_the_network() -> None:
 
 def test_weights_that_are_no_numbers_end_the_training() -> None:
     made = network()
-    plain, (observed, codes, weights) = PlainCodeNetwork(made), units()
+    plain = PlainCodeNetwork(made)
     plan = PLAN.model_copy(update={"noise": 1e38, "clip_norm": 1e38})
     with pytest.raises(ModelError, match="Lower `learning_rate`"):
-        train_privately(
-            plain, lambda at, _: plain(observed[at], codes[at], weights[at]), UNITS, plan,
-            lambda done: None,
-        )  # fmt: skip
+        train_privately(plain, objective(plain), plan)
 
 
 def test_each_unit_is_in_by_a_lot_of_its_own() -> None:

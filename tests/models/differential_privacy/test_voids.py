@@ -15,8 +15,8 @@ from models.differential_privacy import noisy_tree, paid_codec, selection
 from models.differential_privacy.ledger import Ledger
 from models.differential_privacy.paid_codec import buy_codec, list_delta
 from models.generators import dp_marginals
-from models.generators.any_order import AnyOrderGenerator
 from models.generators.dp_marginals import DpMarginalsGenerator, DpMarginalsOptions, bounded
+from models.generators.vae import VaeGenerator
 from tests.checks.members import members, members_for
 
 TEXT = {"logical_type": "string", "physical_type": "string"}
@@ -219,7 +219,7 @@ def test_no_seed_of_the_noise_is_written_anywhere(tmp_path: Path) -> None:
 def test_who_stops_early_by_private_rows_keeps_no_budget() -> None:
     """Early stopping, choice of checkpoints, schedules: their learner is refused with a budget."""
     with pytest.raises(ModelError, match="keeps no budget"):
-        AnyOrderGenerator().fit(people(400, 1), seed=1)
+        VaeGenerator().fit(people(400, 1), seed=1)
 
 
 def test_the_number_of_rows_is_noisy() -> None:

@@ -1,0 +1,198 @@
+"""A code model that is learned within a budget: codes paid for, then steps of private training."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from data_contracts.contract import Table
+from data_contracts.dataset import Dataset
+from models.differential_privacy.ledger import Ledger, Statement
+from models.differential_privacy.paid_codec import PaidCodec, buy_codec, list_delta
+from models.differential_privacy.private_training import (
+    PrivateObjective,
+    StepPlan,
+    train_privately,
+)
+from models.encoding.column import UNKNOWN, FloatArray, IntArray
+from models.generators.calibration import calibrate
+from models.generators.code_layout import CodeLayout
+from models.generators.code_model import CodeModel
+from models.generators.dp_marginals import (
+    bins_for,
+    bounded,
+    buy_rows,
+    check_delta,
+    required_privacy,
+    whose,
+)
+from models.generators.orders import Codes
+from models.generators.packing import HIDDEN, PackedRows, unpacked
+from models.generators.sizes import Sizes
+from models.nets.plain_network import PlainCodeNetwork
+
+WIDTH, BLOCKS = 64, 1
+"""Noise grows with the number of weights: a network far smaller than one without a budget."""
+STEPS = 300
+LARGEST_RATE = 0.1
+"""Chance of a row to be in a step: the larger, the less the noise of a step counts."""
+LARGEST_BATCH = 4096
+LEARNING_RATE = 5e-3
+MOST_PRETENDED = 100_000
+"""Rows that stand for noisy counts at most."""
+
+
+def private_sizes(rows: float) -> Sizes:
+    """Sizes for about so many rows, a number that was paid for; nothing else is looked at."""
+    batch = min(max(round(rows * LARGEST_RATE), 1), LARGEST_BATCH)
+    return Sizes(
+        width=WIDTH,
+        blocks=BLOCKS,
+        epochs=max(1, round(STEPS * batch / max(rows, 1.0))),
+        batch_rows=batch,
+        learning_rate=LEARNING_RATE,
+        dropout=0.0,
+    )
+
+
+@dataclass
+class PrivateRows:
+    """Rows that a code model is to be learned from, and what may still be looked at in them.
+
+    `codes` `(rows, parts)` are looked at by `train` alone; `about` is their noisy number.
+    """
+
+    table: Table
+    codes: IntArray
+    units: IntArray | None
+    ledger: Ledger
+    bought: PaidCodec
+    about: float
+
+    @classmethod
+    def of(cls, data: Dataset, name: str) -> Self:
+        """The rows of `data`, at most so many of each unit, and their codes, which are paid for.
+
+        `name` is the generator's. ModelError without `privacy` in the contract, or where delta is
+        not below 1 / units.
+        """
+        (table,) = data.contract.tables
+        privacy = required_privacy(data.contract, name)
+        frame = bounded(data.frame, table, privacy)
+        ledger = Ledger(
+            privacy.epsilon,
+            privacy.delta,
+            sensitivity=privacy.rows_per_unit or 1,
+            list_delta=list_delta(table, privacy),
+        )
+        about = buy_rows(len(frame), ledger)
+        check_delta(privacy, about)
+        bought = buy_codec(frame, table, privacy, bins_for(about, ledger), ledger)
+        return cls(table, bought.codec.encode(frame), whose(table, frame), ledger, bought, about)
+
+    def train(self, model: CodeModel, told: Callable[[float], None]) -> Statement:
+        """Learns what the budget that is left allows; returns what was spent on what.
+
+        Starts at the noisy counts and is calibrated by them; in between, steps of private training,
+        as many as the model's sizes say.
+        """
+        if not self.codes.shape[1]:
+            return self.ledger.state(self.table.unit or "row")
+        pretended = self._pretended(model.layout)
+        model.start_at_marginals(pretended)
+        plan = self._plan(model.sizes)
+        plain = PlainCodeNetwork(model.network)
+        packed = model.layout.to_network(self.codes)
+        rows = packed.masked_fill(model.layout.hidden(packed), HIDDEN)
+        places = _places(self.units, len(rows), self.ledger.sensitivity)
+
+        def losses(at: Tensor, random: torch.Generator) -> Tensor:
+            return _losses(model, plain, _rows_of(rows, places[at]), random)
+
+        objective = PrivateObjective(losses, len(places), model.smooth, told)
+        train_privately(plain, objective, plan)
+        plain.give_back()
+        model.network.eval()
+        random = torch.Generator().manual_seed(0)
+        most = model.calibrated_rows
+        model.shifts = calibrate(
+            model.network, model.layout, pretended.codes, random, most_rows=most
+        )
+        return self.ledger.state(self.table.unit or "row")
+
+    def _plan(self, sizes: Sizes) -> StepPlan:
+        rate = min(1.0, sizes.batch_rows / self.about)
+        steps = max(1, math.ceil(sizes.epochs / rate))
+        return StepPlan(
+            steps=steps,
+            rate=rate,
+            noise=self.ledger.buy_steps("steps of training", steps, rate),
+            learning_rate=sizes.learning_rate,
+            units=self.about / self.ledger.sensitivity,
+        )
+
+    def _pretended(self, layout: CodeLayout) -> PackedRows:
+        """Rows with the noisy counts that came with the codes, and nothing else in common.
+
+        Values that were not counted are as many as each other.
+        """
+        random = np.random.default_rng(0)
+        size = int(np.clip(round(self.about), 1, MOST_PRETENDED))
+        codes = np.full((size, len(layout.parts)), UNKNOWN, dtype=np.int64)
+        for place, part in enumerate(layout.parts):
+            rows = np.arange(size)
+            if part.parent is not None:
+                rows = np.flatnonzero(codes[:, part.parent] >= part.applies_from)
+            counted = self.bought.counted.get(place)
+            counts = np.ones(part.cardinality) if counted is None else counted.counts
+            codes[rows, place] = random.permutation(_quotas(counts, len(rows)))
+        return PackedRows(layout.to_network(codes), torch.empty(0, dtype=torch.long))
+
+
+def _losses(
+    model: CodeModel, plain: PlainCodeNetwork, rows: Tensor, random: torch.Generator
+) -> Tensor:
+    """The loss of each unit of packed rows `(units, rows, codes)`, each row in an order of its own.
+
+    A row that is not there has no codes, and so no loss.
+    """
+    codes, hidden = unpacked(rows.flatten(0, 1))
+    task = model.orders.draw(Codes(codes >= 0, hidden), random, alone=True)
+    observed = torch.where(task.observed, codes, UNKNOWN)
+    sides = (observed, codes, task.wanted.float())
+    result: Tensor = plain(*(side.view(rows.shape) for side in sides))
+    return result
+
+
+def _places(units: IntArray | None, rows: int, most: int) -> Tensor:
+    """The rows of each unit `(units, rows of one)`, -1 where it has no more."""
+    if units is None:
+        return torch.arange(rows)[:, None]
+    order = np.argsort(units, kind="stable")
+    _, first, counts = np.unique(units[order], return_index=True, return_counts=True)
+    places = np.full((len(first), most), -1, dtype=np.int64)
+    for number in range(most):
+        there = counts > number
+        places[there, number] = order[first[there] + number]
+    return torch.from_numpy(places)
+
+
+def _rows_of(rows: Tensor, places: Tensor) -> Tensor:
+    """Packed rows at these places, `(units, rows, codes)`; none where a place is negative."""
+    found = rows[places.clamp_min(0)]
+    return torch.where(places[..., None] >= 0, found, UNKNOWN)
+
+
+def _quotas(counts: FloatArray, rows: int) -> IntArray:
+    """Values for so many rows, each as often as its share of the counts says, to a row."""
+    weights = counts.clip(0)
+    if not weights.sum():
+        weights = np.ones(len(weights))
+    ends = np.cumsum(weights) / weights.sum()
+    values = np.searchsorted(ends, (np.arange(rows) + 0.5) / rows, side="left")
+    quotas: IntArray = np.minimum(values, len(weights) - 1).astype(np.int64)
+    return quotas
