@@ -20,7 +20,7 @@ from models.privacy.exceedance import (
     needed_non_members,
 )
 from models.privacy.linkage_space import LinkageSpace
-from models.privacy.trial import PASSING_LEVEL, RESOLVED_Z, Bound, Trial, outward, undecided
+from models.privacy.trial import PASSING_LEVEL, UNLUCKY, Bound, Trial, outward, undecided
 
 MOST_UNITS = 20_000
 MOST_KEYS = 50_000
@@ -172,8 +172,8 @@ def _trial(
     if found is None:
         return undecided(name, coded.table.name, 2 * FEWEST_FALSE_ALARMS)
     level = PASSING_LEVEL / runs
-    needed = needed_non_members(found, ratio - 1, RESOLVED_Z - stats.norm.isf(0.05)
-                                + stats.norm.isf(level))  # fmt: skip
+    deviations = float(stats.norm.isf(UNLUCKY) + stats.norm.isf(level))
+    needed = needed_non_members(found, ratio - 1, deviations)
     rate = found.false_positive_rate
     interval = found.interval(level)
     bound = Bound(

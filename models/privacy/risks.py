@@ -17,6 +17,8 @@ from models.privacy.trial import PASSING_LEVEL, Bound, Trial, outward, undecided
 from models.privacy.unit_rates import UnitRates, reach
 
 BAR = 0.09
+# So seldom may an honest generator be refused for an interval that ends above the bar.
+REFUSED_UNLUCKY = 0.001
 MOST_UNITS = 5_000
 MOST_KEYS = 50_000
 FEWEST_UNITS = 20
@@ -34,7 +36,8 @@ def risk_trials(coded: CodedTable, runs: int) -> tuple[Trial, ...]:
     what the latter leave. Singling out compares equally many units of both sides, since whether a
     description fits one person only depends on how many there are. Refused where the risk is above
     0 beyond doubt, or where its interval ends above .09, the largest risk that regulators of health
-    data accept (EMA policy 0070), although these rows could have resolved it.
+    data accept (EMA policy 0070), although with so many rows an honest generator's would in one run
+    of a thousand. Where it would more often, it is inconclusive.
     """
     attacks: dict[str, Callable[[CodedTable], UnitRates | None]] = {
         "linkability": linkability_rates,
@@ -127,7 +130,7 @@ def _trial(coded: CodedTable, name: str, rates: UnitRates | None, runs: int) -> 
     bound = Bound(upper, BAR, resolvable=farthest <= BAR, coarse=None, needed=needed)
 
     def findings(refused: bool) -> tuple[Finding, ...]:
-        beyond = bound.resolvable and upper > BAR
+        beyond = upper > BAR and reach(rates.risk_deviation, level, REFUSED_UNLUCKY) <= BAR
         state, reason = bound.judged(refused=refused or beyond)
         if beyond and not refused:
             reason = "The risk may be above the bar."

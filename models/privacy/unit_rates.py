@@ -8,7 +8,7 @@ from scipy import stats
 
 from models.evaluation.coded import IntArray
 from models.evaluation.intervals import FloatArray
-from models.privacy.trial import RESOLVED_Z
+from models.privacy.trial import UNLUCKY
 
 
 @dataclass(frozen=True)
@@ -97,9 +97,12 @@ class UnitRates:
         }
 
 
-def reach(deviation: float, level: float) -> float:
-    """The upper end below which an honest generator stays in 49 of 50 runs."""
-    return (RESOLVED_Z - float(stats.norm.isf(0.05)) + float(stats.norm.isf(level))) * deviation
+def reach(deviation: float, level: float, unlucky: float = UNLUCKY) -> float:
+    """The upper end (left out with probability `level`) that few honest generators go beyond.
+
+    In a share of `unlucky` of all runs.
+    """
+    return float(stats.norm.isf(unlucky) + stats.norm.isf(level)) * deviation
 
 
 def _most(values: FloatArray, units: IntArray) -> FloatArray:

@@ -6,6 +6,7 @@ import pytest
 from scipy import stats
 
 from models.evaluation.coded import CodedTable
+from models.privacy import risks
 from models.privacy.exceedance import Exceedance
 from models.privacy.linkage_space import LinkageSpace
 from models.privacy.membership import Attacked
@@ -111,6 +112,21 @@ def test_risk_is_what_is_left_beyond_the_control() -> None:
     rates = UnitRates(np.repeat([1.0, 0.0], [60, 40]), np.repeat([1.0, 0.0], [20, 80]))
     assert rates.risk == pytest.approx((0.6 - 0.2) / (1 - 0.2))
     assert rates.p_value() < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("units", "found", "state"), [(1_500, 0.34, "inconclusive"), (20_000, 0.36, "refuse")]
+)
+def test_a_risk_that_may_be_above_the_bar_refuses_where_bad_luck_does_not_explain_it(
+    units: int, found: float, state: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 1,500 units one honest generator in fifty ends above .09; alpha is one in a hundred."""
+    training, holdout = ((np.arange(units) < share * units).astype(float) for share in (found, 0.3))
+    rates = UnitRates(training, holdout)
+    monkeypatch.setattr(risks, "linkability_rates", lambda _: rates)
+    trial = risks.risk_trials(coded(TRAINING, FRESH, HOLDOUT), 1)[0]
+    assert 0.09 < trial.figures["upper"] < 0.1
+    assert trial.findings(False)[0].state == state
 
 
 @pytest.mark.parametrize(
