@@ -82,8 +82,10 @@ def _used_again(column: Column, frames: dict[Side, pd.DataFrame]) -> int:
     own = values["training"] - values["holdout"]
     hits = len(own & values["synthetic"])
     if column.identifier_kind in PERSONAL and column.pattern is None:
-        public = {str(value) for value in column.categories or ()}
-        return len((own & values["synthetic"]) - public)
+        public = {_plain(str(value)) for value in column.categories or ()}
+        real, held_out, made = ({_plain(text) for text in values[side]}
+                                for side in ("training", "holdout", "synthetic"))  # fmt: skip
+        return len((real & made) - held_out - public - {""})
     if not hits:
         return 0
     others = values["holdout"] - values["training"]
@@ -96,6 +98,11 @@ def _used_again(column: Column, frames: dict[Side, pd.DataFrame]) -> int:
 def _distinct(series: pd.Series) -> set[str]:
     known: list[Any] = series.dropna().unique().tolist()
     return {str(value) for value in known}
+
+
+def _plain(text: str) -> str:
+    """Letters and digits alone, small: an address in capitals or with other gaps is the same."""
+    return "".join(letter for letter in text.casefold() if letter.isalnum())
 
 
 def _rare_categories(coded: CodedTable, column: CodedColumn, fewest: int) -> int:

@@ -1,5 +1,6 @@
 """Values of few: what a release may not show, and what is public or chance."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,11 @@ def test_one_mail_address_used_again_is_one_too_many() -> None:
     found = judge(with_first(FRESH, "mail", [TRAINING["mail"][5].as_py()]))
     assert found.state == "refuse" and "mail" in found.detail
     assert TRAINING["mail"][5].as_py() not in found.detail
+
+
+@pytest.mark.parametrize("change", [str.upper, lambda mail: f" {mail} ", lambda mail: f"<{mail}>"])
+def test_an_address_in_other_letters_is_the_same_address(change: Callable[[str], str]) -> None:
+    assert judge(with_first(FRESH, "mail", [change(TRAINING["mail"][5].as_py())])).state == "refuse"
 
 
 def test_keys_that_meet_by_chance_are_none_and_copied_ones_are() -> None:
