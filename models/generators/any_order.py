@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 import numpy as np
+import pandas as pd
 from pydantic import Field
 
 from data_contracts.choice import ModelChoice
@@ -246,6 +247,20 @@ class AnyOrderGenerator:
         parts = [part for name in names for part in self.codec_.columns_[name]]
         logs = self.model_.log_probabilities(self.codec_.encode(data.frame), parts)
         return logs + self.codec_.log_detail(data.frame, names)
+
+    def evidence(self, rows: pd.DataFrame, others: pd.DataFrame) -> np.ndarray:  # noqa: ARG002
+        """How much the fit speaks for each of `rows` having been there, `(rows,)`.
+
+        For who audits a private fit: by how much the log probability of the whole row is above what
+        its values have one by one. A row with a value that is never drawn says nothing.
+        """
+        check_fitted(self, "model_", "evidence")
+        codes, parts = self.codec_.encode(rows), range(len(self.codec_.parts_))
+        told = self.model_.log_probabilities(codes, parts)
+        known = np.isfinite(told)
+        for part in parts:
+            told[known] -= self.model_.log_probabilities(codes[known], [part])
+        return np.where(known, told, 0.0)
 
     def save(self, folder: Path) -> None:
         """Writes the fitted model into `folder`; ModelError before `fit`."""
