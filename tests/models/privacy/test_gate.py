@@ -42,6 +42,12 @@ def test_fresh_rows_pass_every_test() -> None:
     assert {*TRIALS, "hygiene", "fresh_rows", "attribute_inference"} <= passed
 
 
+def test_an_attack_that_was_not_asked_for_is_said_not_to_have_run() -> None:
+    found = named(gate(FRESH, contract=contract_for(TRAINING)).findings, "attribute_inference")
+    assert (found.state, found.value) == ("info", None) and "Not run" in found.detail
+    assert named(HONEST.findings, "attribute_inference").column == "income"
+
+
 @pytest.mark.parametrize("share", [0.1, 1.0])
 def test_copies_of_training_rows_are_refused(share: float) -> None:
     leaking = gate(splice(FRESH, TRAINING.slice(0, round(share * TRAINING.num_rows))))
