@@ -2,12 +2,12 @@
 
 import secrets
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from data_contracts.report import Report, judge
+from data_contracts.report import Finding, Report, judge
 from data_contracts.schema import to_frame
 from tasks.announce import ProgressReporter
 from tasks.evaluate import Evaluated
@@ -18,8 +18,13 @@ from tasks.prove import Ingest
 from tasks.run import Run
 from tasks.split import Split
 
+if TYPE_CHECKING:
+    from models.representation.keyed_encoder import KeyedEncoder
+
 MAX_ATTACKED_ROWS = 100_000
 DELTA = 1e-6
+_WORTH_THE_NAME = 10.0
+"""Epsilons above are called weak in practice, and this one is said to be no protection."""
 
 
 @task(name="attack_codes", cache_policy=NO_CACHE)
@@ -70,7 +75,7 @@ def build_share_report(
         "model": model.model,
         "model_reused": model.reused,
         "versions": versions(),
-        "caution": cautions(encoder.epsilon(DELTA), share.known_pairs),
+        "caution": cautions(encoder, evaluated.findings),
         **costs,
     }
     return Report(
@@ -79,20 +84,55 @@ def build_share_report(
     )  # fmt: skip
 
 
-def cautions(epsilon: float, known_pairs: int) -> list[str]:
+def cautions(encoder: "KeyedEncoder", findings: tuple[Finding, ...]) -> list[str]:
     """What a reader must know before it trusts the figures."""
-    strength = "no protection worth the name" if epsilon > 10 else "a formal bound"
+    share = encoder.share
     return [
         "Codes are not encryption. Sealing keeps strangers out; a recipient reads the codes, and "
         "what they tell is what the attacks below measured, with these attackers and no others.",
-        f"Somebody who knows the rows behind more than {known_pairs} codes is beyond what this "
-        "release was judged for: the figures for 200 and 2,000 known pairs say how much more such "
-        "a holder reads. With pairs enough, everything that the open part holds can be read.",
+        *_pairs_words(findings),
+        f"Somebody who knows the rows behind more than {share.known_pairs} codes is beyond what "
+        "this release was judged for. With pairs enough, everything that the open part holds can "
+        "be read.",
         "Whoever knows pairs learns for every other row at least what the tasks' answers say of "
         "its other columns.",
-        f"Of each single row, the noise gives a local-DP-style epsilon of {epsilon:.3g} at delta "
-        f"{DELTA:g} against who lacks the key: {strength}. The protection measured here comes "
-        "from what the encoder leaves out, not from this figure.",
+        *_noise_words(encoder),
         "The attacked codes were made by the same encoder of the same rows, under keys of their "
         "own; the released ones have other noise.",
     ]
+
+
+def _pairs_words(findings: tuple[Finding, ...]) -> list[str]:
+    """What a holder of known pairs can do, in figures: the worst column for each number of them."""
+    told = [
+        f"{finding.name.removeprefix('inversion_gain_')} pairs, {finding.value:+.3f} "
+        f"({finding.column}, up to {finding.high:+.3f})"
+        for finding in findings
+        if finding.name.startswith("inversion_gain_") and None not in (finding.value, finding.high)
+    ]
+    if not told:
+        return []
+    return [
+        "What somebody who knows some rows and their codes gained for the other rows, over what is "
+        f"known anyway, in accuracy or R2, for the worst column: {'; '.join(told)}."
+    ]
+
+
+def _noise_words(encoder: "KeyedEncoder") -> list[str]:
+    """What the noise is worth as a formal bound, for one parcel and for all of them together."""
+    copies = len(encoder.share.recipients)
+    epsilon, together = encoder.epsilon(DELTA), encoder.epsilon(DELTA, copies=copies)
+    several = f" ({together:.3g} against all {copies} recipients together)" if copies > 1 else ""
+    words = (
+        f"The noise on clipped codes gives each row a local-DP-style epsilon of {epsilon:.3g} at "
+        f"delta {DELTA:g}{several} against who lacks the key. It takes the encoder, which learned "
+        "from these rows, as fixed; further releases of the same rows add up."
+    )
+    if encoder.share.outcomes:
+        words += " It does not cover the true outcomes in the parcels."
+    if epsilon > _WORTH_THE_NAME:
+        words += (
+            " That is no protection worth the name: what is measured here comes from what the "
+            "encoder leaves out, not from the noise."
+        )
+    return [words]

@@ -3,11 +3,11 @@
 from tasks.report_measure import Measure
 
 LESS_TOLD = (
-    "Raise `share.noise` or `share.adversary_weight`, declare fewer tasks, or name as `public` "
+    "Raise share.noise or share.adversary_weight, declare fewer tasks, or name as share.public "
     "what the recipient truly knows of each row anyway. Don't repeat until it passes."
 )
 _MORE_KEPT = (
-    "Lower `share.noise` or `share.adversary_weight`, train for more `epochs`, or declare fewer "
+    "Lower share.noise or share.adversary_weight, raise share.epochs, or declare fewer "
     "tasks: what codes keep and what they tell hang together."
 )
 _BLIND = "Bring more rows: with so few the attackers of this run prove nothing."
@@ -44,7 +44,7 @@ ATTACK_MEASURES: dict[str, Measure] = {
         "How far above 0.5 the AUC is of telling rows that the encoder learned from.",
         "lower", 0, 0.5,
         failing="The codes tell whose rows the encoder learned from.",
-        remedy="Train for fewer `epochs`, or on more rows.",
+        remedy="Lower share.epochs, or bring more rows.",
     ),
     "relinkage": Measure(
         "Re-linkage",
@@ -63,3 +63,44 @@ ATTACK_MEASURES: dict[str, Measure] = {
         failing="The attackers see leaks where there can be none.", remedy=_BLIND,
     ),
 }  # fmt: skip
+
+CODE_GLOSSARY = (
+    (
+        "Prior",
+        "What an attacker says from what it is taken to know anyway, without any code: the columns "
+        "that the contract calls public, and the outcomes of the declared tasks. Only what a code "
+        "adds to that counts as a gain.",
+    ),
+    (
+        "Known pairs",
+        "Rows of which an attacker has both the row and its code, say its own customers found "
+        "again. The contract declares how many a recipient may have; figures for more say what "
+        "such a holder could do, and judge nothing.",
+    ),
+    (
+        "Interval",
+        "The range in which the figure may lie, at 95 % on either side, given how few or many rows "
+        "were attacked and how the known pairs fell out.",
+    ),
+    (
+        "Refused, undecided",
+        "Refused is what is surely beyond its bar. Undecided is what is beyond it by no more than "
+        "chance may explain, and what so few rows can't tell. Doubt does not publish.",
+    ),
+    (
+        "Task kept",
+        "A model learns a declared task from codes, one of the same kind from rows; both are asked "
+        "about rows that no fit has seen. The share of the score above guessing (an AUC of 0.5, or "
+        "the mean) that is left.",
+    ),
+    (
+        "Re-linkage",
+        "Two recipients lay their releases side by side and look for the same rows, in groups of "
+        "500. Chance finds one row in each group; the figure counts in times of that.",
+    ),
+    (
+        "Controls",
+        "The same attackers, on the rows themselves and on rows turned by a secret rotation, have "
+        "to refuse both; on codes dealt to the wrong rows they have to find nothing.",
+    ),
+)

@@ -10,6 +10,7 @@ from typing import Any
 import jinja2
 
 from data_contracts.report import Report
+from tasks.attack_measures import CODE_GLOSSARY
 from tasks.bullet_svg import state_sign
 from tasks.heat_map_svg import CLASS_NAMES
 from tasks.report_numbers import count, items
@@ -19,6 +20,7 @@ from tasks.report_view import (
     DETECTION,
     finding_row,
     group_rows,
+    is_of_codes,
     split_utility,
     summary_findings,
     untested_attacks,
@@ -42,7 +44,9 @@ def render_report(report: Report) -> str:
 def _page(report: Report) -> dict[str, Any]:
     tables = {finding.table for finding in report.findings if finding.table}
     everything = [finding_row(finding) for finding in report.findings]
+    of_codes = is_of_codes(report)
     return {
+        "of_codes": of_codes,
         "name": str(
             report.provenance.get("contract_name") or report.provenance.get("contract") or ""
         ),
@@ -66,7 +70,7 @@ def _page(report: Report) -> dict[str, Any]:
         "untested": [] if report.provenance.get("privacy") else untested_attacks(report.findings),
         "withheld": str(report.provenance.get("withheld") or ""),
         "heat_classes": CLASS_NAMES,
-        "glossary": GLOSSARY,
+        "glossary": CODE_GLOSSARY if of_codes else GLOSSARY,
         "schema_version": report.schema_version,
     }
 

@@ -113,8 +113,18 @@ def _deciding(report: Report) -> list[Finding]:
     return [finding for finding in found if (finding.table, finding.name) not in blind]
 
 
+def is_of_codes(report: Report) -> bool:
+    """Whether this is about shared codes, which are attacked, and not about synthetic rows."""
+    return any(finding.group == "attacks" for finding in report.findings)
+
+
 def summary_findings(report: Report) -> list[Finding]:
-    """The main figures in a fixed order, then whatever else decided the verdict."""
+    """The main figures in a fixed order, then whatever else decided the verdict.
+
+    A report of codes has none: its attacks come first, all together.
+    """
+    if is_of_codes(report):
+        return []
     order = {name: place for place, name in enumerate(MAIN_FIGURES)}
     main = [finding for finding in report.findings if finding.name in order and not finding.column]
     tables = tables_of(report.findings)

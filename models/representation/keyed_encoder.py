@@ -92,15 +92,17 @@ class KeyedEncoder:
         opened = (f"code_{number:02d}" for number in range(self.open_width))
         return (*opened, *(f"hidden_{number:02d}" for number in range(self.share.hidden)))
 
-    def epsilon(self, delta: float) -> float:
+    def epsilon(self, delta: float, *, copies: int = 1) -> float:
         """The local epsilon at `delta` of one row's code, against who has no key.
 
-        Gaussian noise on a code clipped to a box, of which two rows differ by at most its diagonal.
-        It holds as far as the noise cannot be told from chance without the key.
+        Gaussian noise on a code clipped to a box, of which two rows differ by at most its diagonal;
+        against who has the codes of the row in `copies` parcels, each with noise of its own. It
+        takes the encoder as fixed, though that was learned from all rows, and holds as far as the
+        noise cannot be told from chance without the key.
         """
         noise = self.share.noise
         squares = self.open_width + self.share.hidden * (HIDDEN_SHARE * noise) ** 2
-        return epsilon_of(mu_of_gaussian(noise**2, 2 * squares**0.5), delta)
+        return epsilon_of(mu_of_gaussian(noise**2, 2 * (copies * squares) ** 0.5), delta)
 
     def clean_codes(self, frame: pd.DataFrame) -> FloatArray:
         """Codes `(rows, width)` without noise: never to be released."""
