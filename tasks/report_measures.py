@@ -272,6 +272,14 @@ MEASURES: dict[str, Measure] = {
         failing="The gate refuses rows that nobody copied: training and holdout are not apart.",
         remedy=_CHECK_THE_SPLIT,
     ),
+    "sequence_copies": Measure(
+        "People with copied sequences",
+        "Training units of whom several rows in a row were found in the release, a band. Of units "
+        "whose rows are like anybody's, only their sequence tells who they are.",
+        "lower", 0,
+        failing="The release repeats whole stretches of training units' rows.",
+        remedy=_STOP_COPYING,
+    ),
     "gate_runs": Measure(
         "Judgements of this model",
         "How often the gate has judged a release of this model. Each further one has to pass "

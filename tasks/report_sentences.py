@@ -113,8 +113,8 @@ def _copies(found: dict[str, Finding]) -> str:
 
 
 _ATTACKS = (
-    "hygiene", "membership_inference", "outlier_membership", "attribute_inference", "linkability",
-    "singling_out", "inference",
+    "hygiene", "sequence_copies", "membership_inference", "outlier_membership",
+    "attribute_inference", "linkability", "singling_out", "inference",
 )  # fmt: skip
 
 

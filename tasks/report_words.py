@@ -17,6 +17,7 @@ MAIN_FIGURES = (
     "smallest_exact_leak",
     "tail_copies",
     "smallest_near_leak",
+    "sequence_copies",
     "membership_inference",
     "outlier_membership",
     "attribute_inference",

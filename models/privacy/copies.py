@@ -6,7 +6,7 @@ from data_contracts.report import Finding, State
 from models.evaluation.verdicts import sentences
 from models.privacy.copy_controls import CAUGHT, PLANTINGS, Controls, Leak, run_controls
 from models.privacy.copy_votes import CopyTest
-from models.privacy.real_pool import RealPool, Votes
+from models.privacy.real_pool import NOBODY, RealPool, Votes
 from models.privacy.trial import Trial
 
 # Of ten training units at least one must have a row of its own, else there is nothing to copy.
@@ -61,8 +61,8 @@ def _exact_finding(test: CopyTest, controls: Controls, p_value: float, *, refuse
         f"Training rows found among {test.exact.size:,} synthetic rows, beside what held-out rows "
         f"lead to expect; counts are bands. {_size(pool)}"
     )
-    low, high = _band(votes.training)
-    least, most = _band(expected)
+    low, high = count_band(votes.training)
+    least, most = count_band(expected)
     return Finding(
         name="exact_copies",
         group="copies",
@@ -114,13 +114,18 @@ def _judged(
     seen = _smallest_share(leaks)
     if seen is not None and seen <= bar:
         return "pass", ""
-    own = pool.trained[np.unique(pool.owners[pool.owners >= 0])].sum() / max(pool.trained.sum(), 1)
-    if own < FEWEST_OWN:
+    if owning_share(pool) < FEWEST_OWN:
         return "info", NO_COPY
     return "inconclusive", (
         f"Too few rows to judge: a planted leak of {100 * bar:g} % was not caught. "
         "Hold out more rows."
     )
+
+
+def owning_share(pool: RealPool) -> float:
+    """Of the training units, how many have a row of their own."""
+    owning = np.unique(pool.owners[pool.owners != NOBODY])
+    return float(pool.trained[owning].sum() / max(pool.trained.sum(), 1))
 
 
 def _smallest_share(leaks: tuple[Leak | None, ...]) -> float | None:
@@ -179,7 +184,7 @@ def _p_band(p_value: float) -> str:
     return f"p below {above[0]:g}." if above else f"p at least {P_VALUE_BANDS[-1]:g}."
 
 
-def _band(count: float) -> tuple[float, float]:
+def count_band(count: float) -> tuple[float, float]:
     """The fewest and the most of the band in which the count lies: 0, 1 to 10, 11 to 20, ..."""
     place = next((at for at, edge in enumerate(BANDS) if count <= edge), len(BANDS) - 1)
     return (BANDS[place - 1] + 1.0, float(BANDS[place])) if place else (0.0, 0.0)

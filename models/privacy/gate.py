@@ -20,9 +20,11 @@ from models.privacy.membership import Attacked, membership_trials
 from models.privacy.planted import fresh_finding, fresh_p_values, plant_leaks, planted_finding
 from models.privacy.repeats import without_repeats
 from models.privacy.risks import risk_trials
+from models.privacy.sequence_copies import has_sequences, sequence_trials
 from models.privacy.trial import Trial, settle
 
-# exact and tail copies, membership twice, linkability, singling out, inference.
+# exact and tail copies, membership twice, linkability, singling out, inference; beside these one
+# for each sensitive column, and copies of sequences where a unit can have several rows.
 TRIALS = ("exact_copies", "tail_copies", "membership_inference", "outlier_membership",
           "linkability", "singling_out", "inference")  # fmt: skip
 STAGES = 4
@@ -85,7 +87,9 @@ def evaluate_privacy(
         frames.append(sides)
         coded.append(code_table(table, contract.bars, sides, seed + number))
     alpha = contract.bars.alpha / runs
-    level = alpha / max(sum(len(TRIALS) + sensitive_columns(each) for each in coded), 1)
+    level = alpha / sum(
+        len(TRIALS) + sensitive_columns(each) + has_sequences(each) for each in coded
+    )
     gates = []
     for number, (each, sides) in enumerate(zip(coded, frames, strict=True)):
         tell = _teller(progress, number, len(coded))
@@ -117,6 +121,7 @@ def _gate_table(
     copies = copy_trials(test)
     trials = (
         *copies,
+        *sequence_trials(test),
         *membership_trials(coded, attacked, runs),
         *attribute_trials(coded, runs),
         *risk_trials(coded, runs),

@@ -60,7 +60,7 @@ def _seen(coded: CodedTable, codes: dict[Side, IntArray], units: IntArray) -> bo
     """Whether the candidate meets held-out units' own rows far more often than training rows do.
 
     `units` (rows,) numbers the held-out rows' units from 0. Equally many rows of both sides are
-    looked at; units that only one side meets are binomial.
+    looked at.
     """
     random = coded.random(46_000)
     count = max(int(found.max(initial=-1)) for found in codes.values()) + 1
@@ -70,7 +70,16 @@ def _seen(coded: CodedTable, codes: dict[Side, IntArray], units: IntArray) -> bo
     for side in ("synthetic", "training"):
         found = owners[codes[side][draw(coded.rows[side], rows, random)]]
         met[side] = np.unique(found[found != NOBODY])
-    made = np.setdiff1d(met["synthetic"], met["training"]).size
-    real = np.setdiff1d(met["training"], met["synthetic"]).size
-    share = TIMES_AS_OFTEN / (1 + TIMES_AS_OFTEN)
-    return bool(stats.binom.sf(made - 1, made + real, share) <= LEVEL)
+    return far_more_often(met["synthetic"], met["training"])
+
+
+def far_more_often(made: IntArray, real: IntArray, rows_ratio: float = 1.0) -> bool:
+    """Whether made rows meet units more than five times as often as real rows do, beyond doubt.
+
+    Both are distinct units that were met; `rows_ratio` is how many made rows looked for each real
+    one. Units that only one side met are binomial.
+    """
+    by_made = np.setdiff1d(made, real).size
+    by_real = np.setdiff1d(real, made).size
+    odds = TIMES_AS_OFTEN * max(rows_ratio, 1.0)
+    return bool(stats.binom.sf(by_made - 1, by_made + by_real, odds / (1 + odds)) <= LEVEL)

@@ -11,7 +11,7 @@ from data_contracts.report import Finding
 from data_contracts.report import judge as judge_findings
 from models.evaluation.coded import CodedTable
 from models.evaluation.mixed_space import Nearest
-from models.privacy.copies import _band, copy_trials
+from models.privacy.copies import copy_trials, count_band
 from models.privacy.copy_controls import mostly
 from models.privacy.copy_votes import CopyTest
 from models.privacy.distance_share import evaluate_distance
@@ -231,12 +231,12 @@ def test_figures_are_bands_not_exact_counts() -> None:
 
 def test_both_ends_of_a_band_are_told() -> None:
     """490 and 510 lie in neighbouring bands, whose upper ends alone read as twice as much."""
-    assert _band(490) == (201, 500) and _band(510) == (501, 1_000)
-    assert _band(0) == (0, 0) and _band(0.4) == (1, 10)
+    assert count_band(490) == (201, 500) and count_band(510) == (501, 1_000)
+    assert count_band(0) == (0, 0) and count_band(0.4) == (1, 10)
     few, many = (
         Finding(name="exact_copies", group="copies", value=high, low=low, high=high, unit="rows",
                 state="refuse")
-        for low, high in (_band(0), _band(510))
+        for low, high in (count_band(0), count_band(510))
     )  # fmt: skip
     assert judge_findings((few,))[1] == ("exact_copies = 0 rows",)
     assert judge_findings((many,))[1] == ("exact_copies = 501 to 1,000 rows",)

@@ -1,0 +1,118 @@
+"""Somebody's rows in a row: found where every single row is somebody else's as well."""
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from data_contracts.contract import Bars
+from data_contracts.report import Finding
+from models.evaluation.coded import CodedTable
+from models.privacy.copy_votes import CopyTest
+from models.privacy.sequence_copies import has_sequences, sequence_trials
+from tests.models.evaluation.tables import coded, with_column
+
+LEVEL = 0.001
+ROWS_EACH = 12
+
+
+def visits(people: int, seed: int, rows_each: int = ROWS_EACH) -> pa.Table:
+    """A panel of few values: each person's state mostly stays, with a day and one of three acts."""
+    random = np.random.default_rng(seed)
+    start = random.integers(0, 4, (people, 1))
+    moves = (random.random((people, rows_each)) < 0.3).cumsum(axis=1)
+    return pa.table({
+        "person": [f"{seed}-{person}" for person in np.repeat(np.arange(people), rows_each)],
+        "day": np.tile(np.arange(rows_each), people),
+        "state": [f"s{state}" for state in ((start + moves) % 4).ravel()],
+        "act": [f"a{act}" for act in random.integers(0, 3, people * rows_each)],
+    })  # fmt: skip
+
+
+TRAINING, FRESH, HOLDOUT = visits(400, 1), visits(400, 2), visits(200, 3)
+
+
+def table(synthetic: pa.Table, holdout: pa.Table = HOLDOUT, time: str | None = "day") -> CodedTable:
+    made = coded(TRAINING, synthetic, holdout, roles={"person": "identifier"}, unit="person")
+    return replace(made, table=made.table.model_copy(update={"time": time}))
+
+
+def judge(found: CodedTable, level: float = LEVEL) -> tuple[float, Finding]:
+    (trial,) = sequence_trials(CopyTest.of(found, level))
+    (finding,) = trial.findings(trial.p_value <= level)
+    return trial.p_value, finding
+
+
+def copied(people: int, source: pa.Table = TRAINING) -> pa.Table:
+    """Fresh people of whom some are copies under new names."""
+    rows = people * ROWS_EACH
+    names = [f"new {row // ROWS_EACH}" for row in range(rows)]
+    copies = with_column(source.slice(0, rows), "person", names)
+    return pa.concat_tables([copies, FRESH.slice(rows)])
+
+
+def test_fresh_people_pass() -> None:
+    p_value, finding = judge(table(FRESH))
+    assert p_value > 0.01 and finding.state == "pass"
+
+
+def test_people_copied_whole_are_found_where_no_row_is_anybody_s_own() -> None:
+    test = CopyTest.of(table(copied(40)), LEVEL)
+    assert test.exact_p_value() > 0.01 and test.tail_p_value() > 0.01
+    p_value, finding = judge(table(copied(40)))
+    assert p_value < 1e-6 and finding.state == "refuse"
+    assert (finding.low, finding.value) == (21, 50)
+
+
+def test_copies_moved_in_time_or_in_other_order_of_rows_are_found() -> None:
+    later = copied(40)
+    later = with_column(later, "day", [day + 700 for day in later["day"].to_pylist()])
+    shuffled = later.take(pa.array(np.random.default_rng(5).permutation(later.num_rows)))
+    assert judge(table(shuffled))[0] < 1e-6
+
+
+def test_copies_of_held_out_people_are_no_evidence_and_hide_none() -> None:
+    assert judge(table(copied(40, HOLDOUT)))[0] > 0.01
+    everybody = pa.concat_tables([TRAINING, HOLDOUT])
+    names = [f"new {name}" for name in everybody["person"].to_pylist()]
+    assert judge(table(with_column(everybody, "person", names)))[0] < 1e-6
+
+
+def test_too_few_people_are_undecided_where_rows_tell_nothing_either() -> None:
+    """With 80 held out of 480, no leak of one person in twenty is seen, but one of one in ten."""
+    few = table(FRESH, HOLDOUT.slice(0, 80 * ROWS_EACH))
+    p_value, finding = judge(few)
+    assert p_value > 0.01 and finding.state == "inconclusive" and "Hold out more" in finding.detail
+    lax = replace(few, bars=Bars(leak_share=0.1))
+    assert judge(lax, 0.02)[1].state == "pass"
+
+
+def test_where_rows_are_somebody_s_own_the_tests_of_rows_judge() -> None:
+    def precise(rows: pa.Table, seed: int) -> pa.Table:
+        values = np.random.default_rng(seed).normal(size=rows.num_rows)
+        return rows.append_column("value", pa.array(values))
+
+    made = coded(
+        precise(TRAINING, 1), precise(FRESH, 2), precise(HOLDOUT.slice(0, 40 * ROWS_EACH), 3),
+        roles={"person": "identifier"}, unit="person",
+    )  # fmt: skip
+    assert judge(made)[1].state == "info"
+
+
+@pytest.mark.parametrize("unit", [None, "person"])
+def test_without_several_rows_of_a_unit_there_is_no_such_test(unit: str | None) -> None:
+    single = [visits(50, seed, 1) for seed in (1, 2, 3)] if unit else [TRAINING, FRESH, HOLDOUT]
+    made = coded(*single, roles={"person": "identifier"}, unit=unit)
+    assert not has_sequences(made)
+    assert sequence_trials(CopyTest.of(made, LEVEL)) == ()
+
+
+def test_fresh_people_are_found_no_more_often_than_chance() -> None:
+    below = 0
+    for number in range(60):
+        sides = [visits(people, 3 * number + at, 6) for at, people in enumerate((60, 60, 40), 90)]
+        made = coded(*sides, roles={"person": "identifier"}, unit="person", seed=number)
+        (trial,) = sequence_trials(CopyTest.of(made, LEVEL))
+        below += trial.p_value < 0.05
+    assert below <= 8
