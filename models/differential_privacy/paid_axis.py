@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.differential_privacy.ledger import Ledger
-from models.differential_privacy.noisy_tree import MOST_CELLS, Spans, count_spans
+from models.differential_privacy.noisy_tree import MOST_CELLS, Spans, Total, count_spans
 from models.encoding.axis import Axis
 from models.encoding.column import FloatArray, IntArray
 
@@ -16,13 +16,30 @@ ATOM_SHARE = 0.25
 
 
 @dataclass(frozen=True)
+class Bins:
+    """How finely numbers are cut, at most, and the noisy number of rows that it comes from."""
+
+    most: int
+    total: Total
+
+
+@dataclass(frozen=True)
 class PublicLine:
-    """The line that a contract's bounds make: positions from `low` to `high`, whole or anywhere."""
+    """The line that a contract's bounds make: positions from `low` to `high`, whole or anywhere.
+
+    `zero` is the position of the number 0; None where the line has none, as days.
+    """
 
     low: float
     high: float
     whole: bool
     missing: bool
+    zero: float | None = None
+
+    @property
+    def zero_cell(self) -> int | None:
+        """The cell that is nearest to zero; None where the line has none."""
+        return None if self.zero is None else int(self.cells_of(np.array([self.zero]))[0])
 
     @property
     def cells(self) -> int:
@@ -75,16 +92,16 @@ def even_axis(line: PublicLine, bins: int) -> Axis:
 
 
 def buy_axis(
-    line: PublicLine, positions: FloatArray, bins: int, purchase: tuple[Ledger, float, str]
+    line: PublicLine, positions: FloatArray, bins: Bins, purchase: tuple[Ledger, float, str]
 ) -> tuple[Axis, Counted]:
     """Bins of about equal mass, and codes of their own for values that many rows share.
 
     `purchase` is the ledger, the squared mu to spend, and what it is for. Counts of the axis's
     coarse codes come with it.
     """
-    ledger, squared_mu, what = purchase
-    spans = count_spans(line.cells_of(positions), line.cells, ledger, squared_mu, what)
-    axis = _axis(line, spans, bins)
+    cells = line.cells_of(positions)
+    spans = count_spans(cells, line.cells, purchase, bins.total, line.zero_cell)
+    axis = _axis(line, spans, bins.most)
     low, _ = line.edges(spans.first)
     _, high = line.edges(spans.last)
     plain = np.array([_plainest(*ends) for ends in zip(low, high, strict=True)])

@@ -15,7 +15,8 @@ from data_contracts.errors import ModelError
 from data_contracts.schema import arrow_type, column_type
 from models.differential_privacy.accounting import threshold_of
 from models.differential_privacy.ledger import Ledger
-from models.differential_privacy.paid_axis import Counted, PublicLine, buy_axis, even_axis
+from models.differential_privacy.noisy_tree import Total
+from models.differential_privacy.paid_axis import Bins, Counted, PublicLine, buy_axis, even_axis
 from models.differential_privacy.secure_noise import noisy_counts
 from models.encoding.axis import Axis
 from models.encoding.category import CategoryCodec, dtype_of
@@ -47,9 +48,9 @@ def list_delta(table: Table, privacy: Privacy) -> float:
 
 
 def buy_codec(
-    frame: pd.DataFrame, table: Table, privacy: Privacy, bins: int, ledger: Ledger
+    frame: pd.DataFrame, table: Table, privacy: Privacy, bins: Bins, ledger: Ledger
 ) -> PaidCodec:
-    """The codec of `frame`; numbers are cut into about `bins` codes.
+    """The codec of `frame`; numbers are cut into about so many codes as `bins` says.
 
     Looks at the rows only through `ledger`: bounds and lists come from the contract, spans and
     unlisted values from noisy counts.
@@ -79,7 +80,7 @@ class _Buyer:
     frame: pd.DataFrame
     table: Table
     privacy: Privacy
-    bins: int
+    bins: Bins
     ledger: Ledger
 
     def buy(self, column: Column) -> tuple[State, dict[int, Counted]]:
@@ -150,24 +151,23 @@ class _Buyer:
         return _category_codec(column, values, other=not values and column.required)
 
     def _number(self, column: Column) -> tuple[State, dict[int, Counted]]:
-        lattice, low, high = _public_lattice(column)
-        line = PublicLine(low, high, whole=lattice[0] > 0, missing=not column.required)
+        lattice, line = _public_line(column)
         settings = {"lattice": lattice, "exact": []}
         bare = NumberCodec.restore(
             column, dtype_of(column), _number_state(settings, even_axis(line, 1))
         )
         positions = bare.positions(self.frame[column.name])
-        axis, counted = self._axis(line, positions, column.name)
+        axis, counted = self._axis(line, positions, column.name, self.bins)
         state = _number_state(settings, axis)
         return State({"kind": NumberCodec.kind, **state.settings}, state.arrays), counted
 
     def _axis(
-        self, line: PublicLine, positions: FloatArray, what: str
+        self, line: PublicLine, positions: FloatArray, what: str, bins: Bins
     ) -> tuple[Axis, dict[int, Counted]]:
         if self.privacy.value_share == 0:
-            return even_axis(line, self.bins), {}
+            return even_axis(line, bins.most), {}
         purchase = (self.ledger, self._prices[1], f"{what}: where its values lie")
-        axis, counted = buy_axis(line, positions, self.bins, purchase)
+        axis, counted = buy_axis(line, positions, bins, purchase)
         return axis, {0: counted}
 
     def _time(self, column: Column) -> tuple[State, dict[int, Counted]]:
@@ -182,7 +182,7 @@ class _Buyer:
         line = PublicLine(float(low), float(high), whole=True, missing=not column.required)
         positions = np.full(len(values), np.nan)
         positions[known] = days
-        axis, counted = self._axis(line, positions, f"{column.name} (day)")
+        axis, counted = self._axis(line, positions, f"{column.name} (day)", self.bins)
         day = axis.state()
         settings: dict[str, Any] = {"kind": TemporalCodec.kind, "grain": "day", "day": day.settings}
         span = np.array([low * ticks, (high + 1) * ticks - 1], dtype=np.int64)
@@ -191,7 +191,12 @@ class _Buyer:
             second = max(1, ticks // 86_400)
             clock_line = PublicLine(0.0, float(ticks // second - 1), whole=True, missing=False)
             seconds = (rest // second).astype(np.float64)
-            clock_axis, of_clock = self._axis(clock_line, seconds, f"{column.name} (time of day)")
+            what, bins = f"{column.name} (time of day)", self.bins
+            if line.missing and 0 in counted:
+                gone, noise = float(counted[0].counts[0]), counted[0].variance
+                known_rows = Total(bins.total.rows - gone, bins.total.variance + noise)
+                bins = Bins(bins.most, known_rows)
+            clock_axis, of_clock = self._axis(clock_line, seconds, what, bins)
             counted |= {len(axis.parts): one for one in of_clock.values()}
             clock = clock_axis.state()
             settings |= {"clock": clock.settings, "clock_lattice": [second, 0]}
@@ -224,19 +229,22 @@ def _number_state(settings: dict[str, Any], axis: Axis) -> State:
     return State({**settings, "axis": state.settings}, {**state.arrays, "exact": np.empty(0)})
 
 
-def _public_lattice(column: Column) -> tuple[list[int], float, float]:
-    """Step, origin and decimals of the type's own lattice, and the bounds' positions on it."""
+def _public_line(column: Column) -> tuple[list[int], PublicLine]:
+    """Step, origin and decimals of the type's own lattice, and the line of the bounds on it."""
     target = arrow_type(column.physical_type)
     low = own_bound(column, column.minimum or 0, upwards=True)
     high = own_bound(column, column.maximum or 0, upwards=False)
     if pa.types.is_integer(target):
         middle = 2**63 if pa.types.is_uint64(target) else 0
-        origin = int(low) - middle
-        return [1, origin, 0], 0.0, float(int(high) - int(low))
-    if pa.types.is_decimal(target):
-        scale = 10**target.scale
-        return [1, 0, target.scale], float(low * scale), float(high * scale)
-    return [0, 0, 0], float(low), float(high)
+        lattice, zero = [1, int(low) - middle, 0], -float(int(low))
+        ends = (0.0, float(int(high) - int(low)))
+    elif pa.types.is_decimal(target):
+        lattice, zero = [1, 0, target.scale], 0.0
+        ends = (float(low * 10**target.scale), float(high * 10**target.scale))
+    else:
+        lattice, zero, ends = [0, 0, 0], 0.0, (float(low), float(high))
+    line = PublicLine(*ends, whole=lattice[0] > 0, missing=not column.required, zero=zero)
+    return lattice, line
 
 
 def _ticks_per_day(column: Column) -> int:

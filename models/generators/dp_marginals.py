@@ -17,6 +17,8 @@ from models.base import Given, ProgressCallback
 from models.differential_privacy.code_groups import CodeGroups, Grouping
 from models.differential_privacy.graphical_model import GraphicalModel
 from models.differential_privacy.ledger import Ledger, Statement
+from models.differential_privacy.noisy_tree import Total
+from models.differential_privacy.paid_axis import Bins
 from models.differential_privacy.paid_codec import PaidCodec, buy_codec, list_delta
 from models.differential_privacy.secure_noise import noisy_counts, unrepeatable_generator
 from models.differential_privacy.selection import Learner, count_rows
@@ -209,14 +211,15 @@ def buy_rows(rows: int, ledger: Ledger) -> float:
     return max(1.0, float(noisy_counts(np.array([rows]), variance)[0]))
 
 
-def bins_for(rows: float, ledger: Ledger) -> int:
+def bins_for(rows: float, ledger: Ledger) -> Bins:
     """How many codes a number gets, so that what bins blur and what noise blurs are alike.
 
     Blur falls with the number of bins squared and noise grows with it: they meet near the cube
-    root of the (noisy) number of rows times mu.
+    root of the number of `rows` (of `buy_rows`) times mu.
     """
     wished = (rows * ledger.total**0.5 / ledger.sensitivity) ** (1 / 3)
-    return int(np.clip(round(wished), FEWEST_BINS, MOST_BINS))
+    variance = float(ledger.variance_for(ROWS_SHARE * ledger.total))
+    return Bins(int(np.clip(round(wished), FEWEST_BINS, MOST_BINS)), Total(rows, variance))
 
 
 def check_delta(privacy: Privacy, rows: float) -> None:

@@ -13,6 +13,8 @@ from data_contracts.dataset import Dataset
 from data_contracts.errors import ModelError
 from models.differential_privacy import noisy_tree, paid_codec, selection
 from models.differential_privacy.ledger import Ledger
+from models.differential_privacy.noisy_tree import Total
+from models.differential_privacy.paid_axis import Bins
 from models.differential_privacy.paid_codec import buy_codec, list_delta
 from models.generators import dp_marginals
 from models.generators.dp_marginals import DpMarginalsGenerator, DpMarginalsOptions, bounded
@@ -142,7 +144,7 @@ def test_a_value_of_one_unit_is_not_found_by_luck() -> None:
     assert privacy is not None
     for _ in range(25):
         ledger = Ledger(2.0, 1e-6, list_delta=list_delta(table, privacy))
-        bought = buy_codec(frame, table, privacy, 8, ledger)
+        bought = buy_codec(frame, table, privacy, Bins(8, Total(60.0, 1.0)), ledger)
         assert "only here" not in str(bought.codec.state().settings)
     (spending,) = [s for s in ledger.spendings if s.what == "street: values that no list has"]
     assert spending.delta == pytest.approx(1e-7)
