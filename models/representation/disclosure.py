@@ -15,10 +15,12 @@ from sklearn.preprocessing import StandardScaler
 
 from data_contracts.report import Finding
 from models.encoding.column import FloatArray, IntArray
-from models.representation.exposure import Exposure, Secret
+from models.representation.exposure import FEWEST_ROWS, Exposure, Secret, too_few
 from models.representation.gains import Gain, Said, auc_gain, weighted_auc
 
 _FEWEST_OF_A_CLASS = 20
+_ROWS_TO_STOP_BY = 1000
+"""With fewer rows a tenth of them says nothing of when to stop, and may lack a class."""
 _MEMBERS_FOR_EACH = 4
 """Released rows for each fresh one: more of them would hardly narrow the interval."""
 
@@ -39,6 +41,9 @@ class AttributeAttack:
         bar, found = exposure.share.bars.attribute, []
         for secret in exposure.released.secrets:
             if secret.name not in exposure.sensitive:
+                continue
+            if exposure.released.rows < FEWEST_ROWS:
+                found.append(too_few("attribute_gain", exposure, bar))
                 continue
             gain, names = self.attack(exposure, secret)
             found.append(
@@ -79,8 +84,10 @@ class MembershipAttack:
 
     def evaluate(self, exposure: Exposure) -> tuple[Finding, ...]:
         """The gain of the AUC over one half, judged by the contract's bar."""
-        gain, name = self.attack(exposure)
         bar = exposure.share.bars.membership
+        if min(exposure.released.rows, exposure.fresh.rows) < FEWEST_ROWS:
+            return (too_few("membership_gain", exposure, bar),)
+        gain, name = self.attack(exposure)
         return (
             Finding(
                 name="membership_gain", group="attacks", value=gain.value, low=gain.low,
@@ -111,8 +118,9 @@ class MembershipAttack:
         return auc_gain(truth, Said(np.full_like(said, 0.5), said), units, random), name
 
 
-def fresh_attackers() -> dict[str, Any]:
-    """Three attackers of different kinds, untrained."""
+def fresh_attackers(rows: int) -> dict[str, Any]:
+    """Three attackers of different kinds, untrained, for so many rows."""
+    watched = rows >= _ROWS_TO_STOP_BY
     return {
         "logistic regression": make_pipeline(StandardScaler(), LogisticRegression(max_iter=300)),
         "boosted trees": HistGradientBoostingClassifier(
@@ -120,7 +128,7 @@ def fresh_attackers() -> dict[str, Any]:
         ),
         "neural network": make_pipeline(
             StandardScaler(),
-            MLPClassifier((48,), alpha=1e-2, max_iter=25, early_stopping=True, random_state=0),
+            MLPClassifier((48,), alpha=1e-2, max_iter=25, early_stopping=watched, random_state=0),
         ),
     }
 
@@ -136,7 +144,7 @@ def _best(
     found = {
         f"{name}{view}": _crossed(name, views[view], truth, halves)
         for view in views
-        for name in fresh_attackers()
+        for name in fresh_attackers(len(truth))
     }
     best = max(found, key=lambda name: weighted_auc(truth, found[name]))
     return found[best], best
@@ -147,9 +155,11 @@ def _crossed(
 ) -> FloatArray:
     said = np.zeros((len(truth), int(truth.max()) + 1))
     for learned, asked in (halves, halves[::-1]):
+        # A class of which these rows have one alone is not learned: its unit is on the other side.
+        learned = learned[np.bincount(truth[learned].astype(int))[truth[learned].astype(int)] > 1]
         if len(np.unique(truth[learned])) < 2:
             continue
-        attacker = fresh_attackers()[name]
+        attacker = fresh_attackers(len(learned))[name]
         with warnings.catch_warnings():
             # A network that has not settled in its 25 passes is an attacker all the same.
             warnings.simplefilter("ignore", ConvergenceWarning)

@@ -35,7 +35,7 @@ class KeptTasks:
         ):
             raw, code, error = self._scores(exposure, outcome, asked, place)
             kept, bar = code.kept_of(raw), exposure.share.bars.task_kept
-            measured = bool(np.isfinite(kept))
+            measured = bool(np.isfinite([kept, error]).all())
             half = float(stats.norm.ppf(0.95)) * error
             found.append(
                 Finding(
@@ -81,12 +81,13 @@ def _error(
         rows = np.concatenate([order[ends[unit] : ends[unit + 1]] for unit in drawn])
         raw, code = (score(asked.take(rows), one[rows]) for one in said)
         kept.append(code.kept_of(raw))
-    return float(np.nanstd(kept, ddof=1))
+    finite = np.array(kept)[np.isfinite(kept)]
+    return float(finite.std(ddof=1)) if len(finite) > 1 else float("inf")
 
 
 def _state(kept: float, half: float, bar: float) -> State:
     """Undecided when below the bar by no more than chance may explain."""
-    if not np.isfinite(kept):
+    if not np.isfinite([kept, half]).all():
         return "inconclusive"
     if kept >= bar:
         return "pass"

@@ -178,17 +178,32 @@ def test_rows_that_repeat_their_units_make_nobody_surer() -> None:
     assert again.high - again.value == pytest.approx(once.high - once.value, rel=0.02)
 
 
-def test_with_few_rows_nothing_is_decided() -> None:
-    few = replace(HONEST, released=HONEST.released.take(np.arange(80)),
-                  fresh=HONEST.fresh.take(np.arange(40)))  # fmt: skip
+@pytest.mark.parametrize(("released", "fresh"), [(8, 2), (80, 40)])
+def test_with_few_rows_nothing_is_decided(released: int, fresh: int) -> None:
+    few = replace(HONEST, released=HONEST.released.take(np.arange(released)),
+                  fresh=HONEST.fresh.take(np.arange(fresh)))  # fmt: skip
     findings = (
         *InversionAttack(0).evaluate(few), *InversionAttack(20).evaluate(few),
         *RelinkageAttack().evaluate(few), *AttributeAttack().evaluate(few),
         *MembershipAttack().evaluate(few),
     )  # fmt: skip
     assert [finding.state for finding in findings] == ["inconclusive"] * 5
-    assert "too few" in findings[0].detail
-    assert "too few rows" in findings[-1].detail
+    assert all("too few" in finding.detail for finding in findings)
+
+
+def test_a_task_on_two_rows_is_not_kept_for_sure() -> None:
+    few = replace(HONEST, fresh=HONEST.fresh.take(np.arange(1)))
+    (finding,) = KeptTasks().evaluate(few)
+    assert finding.state == "inconclusive"
+    assert finding.low is None
+
+
+def test_a_bar_that_chance_alone_passes_is_not_judged_by() -> None:
+    some = replace(HONEST, released=HONEST.released.take(np.arange(400)),
+                   fresh=HONEST.fresh.take(np.arange(250)))  # fmt: skip
+    (finding,) = MembershipAttack().evaluate(some)
+    assert finding.state == "inconclusive"
+    assert "too few rows to tell a gain of the bar" in finding.detail
 
 
 def test_a_value_that_one_row_has_stops_no_attacker() -> None:
@@ -197,6 +212,15 @@ def test_a_value_that_one_row_has_stops_no_attacker() -> None:
     secret = Secret("kind", kinds, 3)
     gain, _ = AttributeAttack().attack(HONEST, secret)
     assert abs(gain.value) < 0.03
+
+
+def test_a_value_that_one_unit_alone_has_stops_no_attacker() -> None:
+    units = np.arange(3000)
+    units[:25] = 0
+    kinds = np.where(units == 0, 2.0, HONEST.released.secrets[1].truth)
+    grouped = replace(HONEST, released=replace(HONEST.released, units=units))
+    gain, _ = AttributeAttack().attack(grouped, Secret("kind", kinds, 3))
+    assert abs(gain.value) < 0.05
 
 
 def test_gains_by_hand() -> None:
