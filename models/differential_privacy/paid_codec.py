@@ -15,11 +15,11 @@ from data_contracts.errors import ModelError
 from data_contracts.schema import arrow_type, column_type
 from models.differential_privacy.accounting import threshold_of
 from models.differential_privacy.ledger import Ledger
-from models.differential_privacy.noisy_tree import Total
+from models.differential_privacy.noisy_tree import LEAST, Total
 from models.differential_privacy.paid_axis import Bins, Counted, PublicLine, buy_axis, even_axis
 from models.differential_privacy.secure_noise import noisy_counts
 from models.encoding.axis import Axis
-from models.encoding.category import CategoryCodec, dtype_of
+from models.encoding.category import MOST_MADE_UP, OTHER_SHARE, CategoryCodec, dtype_of
 from models.encoding.column import THRESHOLD, FloatArray, State, prefixed
 from models.encoding.issuers import has_issuer
 from models.encoding.number import NumberCodec
@@ -131,24 +131,33 @@ class _Buyer:
         least = max(threshold_of(delta / sensitivity, variance, sensitivity), THRESHOLD)
         listed = [(str(value), n) for n, value in enumerate(found)]
         shown = sorted(listed[n] for n in np.flatnonzero(noisy[:-1] >= least).tolist())
-        codec = self._found_codec(column, [list(found)[place] for _, place in shown])
+        places = [len(found), *(place for _, place in shown)]
+        kept = noisy[places[column.required :]].astype(np.float64)
+        rest = Total(self.bins.total.rows - float(noisy[places].sum()),
+                     self.bins.total.variance + variance * len(places))  # fmt: skip
+        many = rest.rows > max(OTHER_SHARE * self.bins.total.rows, LEAST * rest.variance**0.5)
+        codec = self._found_codec(column, [list(found)[place] for _, place in shown], many)
         state = State({"kind": codec.kind, **codec.state().settings})
-        if not shown:
-            return state, {}
-        missing = [len(found)] * (not column.required)
-        kept = noisy[[*missing, *(place for _, place in shown)]].astype(np.float64)
-        return state, {0: Counted(kept, variance)}
+        # How many the others are is not known as well as the rest: they are counted with it later.
+        counted = codec.parts_[0].cardinality == len(kept)
+        return state, {0: Counted(kept, variance)} if counted and shown else {}
 
-    def _found_codec(self, column: Column, values: list[Any]) -> CategoryCodec:
-        """The codec of found values; of none, one word stands for all, or all are missing."""
-        words = column.logical_type == "string" and column.pattern is None
-        if not values and column.required and not words:
+    def _found_codec(self, column: Column, values: list[Any], many: bool) -> CategoryCodec:
+        """The codec of found values, and of one that stands for the others where they are `many`.
+
+        Left out, their rows would count in no marginal, and be missing from the sum of all.
+        """
+        words = column.pattern is None
+        stands = many or (not values and column.required)
+        made_up = MOST_MADE_UP * (stands and not words)
+        codec = _category_codec(column, values, other=stands and words, made_up=made_up)
+        if not values and column.required and not codec.parts_[0].cardinality:
             raise ModelError(
                 f"column {column.name!r}: no value is held by so many units that it may be shown "
                 f"under privacy.epsilon {self.privacy.epsilon:g}. List its values in the contract, "
                 "or mark it as an identifier."
             )
-        return _category_codec(column, values, other=not values and column.required)
+        return codec
 
     def _number(self, column: Column) -> tuple[State, dict[int, Counted]]:
         lattice, line = _public_line(column)
@@ -211,12 +220,14 @@ def _axes(column: Column) -> int:
     return (1 + (column.logical_type == "timestamp")) * (column.kind == "datetime")
 
 
-def _category_codec(column: Column, values: list[Any], *, other: bool) -> CategoryCodec:
+def _category_codec(
+    column: Column, values: list[Any], *, other: bool, made_up: int = 0
+) -> CategoryCodec:
     texts = [value if isinstance(value, bool) else str(value) for value in values]
     settings: dict[str, Any] = {
         "missing": not column.required,
         "other": other,
-        "made_up": 0,
+        "made_up": made_up,
         "values": texts,
         "threshold": THRESHOLD,
         "categories": texts,

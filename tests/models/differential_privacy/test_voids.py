@@ -150,6 +150,30 @@ def test_a_value_of_one_unit_is_not_found_by_luck() -> None:
     assert spending.delta == pytest.approx(1e-7)
 
 
+@pytest.mark.parametrize("pattern", [None, r"^s\d{5}$"])
+def test_values_of_few_stand_for_as_many_rows_as_they_have(pattern: str | None) -> None:
+    """Three quarters live where nobody else does: neither they nor what they do is left out."""
+    data = people(4000, 1, epsilon=5.0)
+    street = [f"s{row:05d}" if row % 4 else "s99999" for row in range(4000)]
+    frame = data.frame.assign(
+        street=pd.Series(street, dtype="str"), pays=pd.Series(np.arange(4000) % 4 == 0)
+    )
+    column = COLUMNS[4].model_copy(update={"pattern": pattern})
+    table = data.contract.tables[0].model_copy(
+        update={"columns": (*COLUMNS[:4], column, COLUMNS[5])}
+    )
+    made = data.contract.model_copy(update={"tables": (table,)})
+    frame = frame.astype({"pays": "boolean"})
+    fitted = DpMarginalsGenerator(OPTIONS).fit(Dataset(made, {"people": frame}), seed=1)
+    assert fitted.rows_ == pytest.approx(4000, rel=0.1)
+    rows = fitted.sample(4000, seed=1).frame
+    shown = rows["street"] == "s99999"
+    assert shown.mean() == pytest.approx(0.25, abs=0.06)
+    assert rows["street"].isna().mean() < 0.06
+    assert rows["pays"].mean() == pytest.approx(0.25, abs=0.06)
+    assert not set(rows["street"][~shown]) & (set(street) if pattern is None else set())
+
+
 def test_a_list_costs_delta_only_where_there_is_none() -> None:
     listed = COLUMNS[3].model_copy(update={"name": "street"})
     table = contract().tables[0]
