@@ -41,7 +41,7 @@ STEPS = 300
 LARGEST_RATE = 0.1
 """Chance of a row to be in a step: the larger, the less the noise of a step counts."""
 LARGEST_BATCH = 4096
-LEARNING_RATE = 5e-3
+LEARNING_RATE = 1e-2
 MOST_PRETENDED = 100_000
 """Rows that stand for noisy counts at most."""
 
@@ -103,6 +103,7 @@ class PrivateRows:
         if not self.codes.shape[1]:
             return self.ledger.state(self.table.unit or "row")
         pretended = self._pretended(model.layout)
+        smoothed = model.smoothed_by(pretended.codes)
         model.start_at_marginals(pretended)
         plan = self._plan(model.sizes)
         plain = PlainCodeNetwork(model.network)
@@ -113,7 +114,7 @@ class PrivateRows:
         def losses(at: Tensor, random: torch.Generator) -> Tensor:
             return _losses(model, plain, _rows_of(rows, places[at]), random)
 
-        objective = PrivateObjective(losses, len(places), model.smooth, told)
+        objective = PrivateObjective(losses, len(places), smoothed, told)
         train_privately(plain, objective, plan)
         plain.give_back()
         model.network.eval()

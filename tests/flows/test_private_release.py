@@ -23,9 +23,15 @@ BOUNDS = {
 }
 
 
-def write_private_people(folder: Path) -> Path:
+OPTIONS = {
+    "dp_marginals": {"rounds": 4, "steps": 60},
+    "any_order": {"width": 16, "blocks": 1, "epochs": 3, "batch_rows": 64},
+}
+
+
+def write_private_people(folder: Path, generator: str = "dp_marginals") -> Path:
     """The people of the other flows, with bounds in public and a budget."""
-    path = write_people(folder, generator="dp_marginals", rows=800)
+    path = write_people(folder, generator=generator, rows=800)
     document = yaml.safe_load(path.read_text())
     for column in document["schema"][0]["properties"]:
         column.setdefault("logicalTypeOptions", {}).update(BOUNDS.get(column["name"], {}))
@@ -33,7 +39,7 @@ def write_private_people(folder: Path) -> Path:
             del column["logicalTypeOptions"]
     own = document["customProperties"][0]["value"]
     own["privacy"] = {"epsilon": 20.0, "delta": 1e-5}
-    own["generator"]["options"] = {"rounds": 4, "steps": 60}
+    own["generator"] = {"name": generator, "options": OPTIONS[generator]}
     path.write_text(yaml.safe_dump(document, sort_keys=False))
     return path
 
@@ -132,3 +138,28 @@ def test_another_model_of_these_people_needs_room_in_the_total(
     ):
         synthesize_dataset(path, str(store), settings=total)
     assert len(list((store / "people" / "budgets").iterdir())) == 1
+
+
+def test_steps_of_training_are_released_by_the_same_rules(server: str, tmp_path: Path) -> None:
+    """`any_order` under a budget: its ledger, both accountants, its audit, and no figure more."""
+    path = write_private_people(tmp_path, "any_order")
+    try:
+        outcome = synthesize_dataset(path, str(tmp_path / "store"))
+    except NotPublishedError as refused:
+        outcome = refused.outcome
+    report = published(outcome, "report.json")
+    assert {finding["name"]: finding["state"] for finding in report["findings"]} == {
+        "dp_epsilon": "pass", "dp_accountants": "pass", "dp_audit": "pass", "dp_together": "info",
+    }  # fmt: skip
+    statement = report["provenance"]["privacy"]["people"]
+    *others, steps = statement["spendings"]
+    assert steps["mechanism"] == "sampled_gaussian"
+    assert {purchase["mechanism"] for purchase in others} == {"discrete_gaussian"}
+    second = statement["spent_epsilon_by_second_accountant"]
+    assert second <= statement["spent_epsilon"] <= 20
+    page = (Path(outcome.release or "") / "report.html").read_text()
+    assert f"{steps['steps']} steps, each unit in one of" in page
+    (model,) = (tmp_path / "store/people/models").iterdir()
+    assert not list((tmp_path / "store/people").glob("checkpoints/*"))
+    told = json.loads((model / "people/model.json").read_text())["settings"]
+    assert (told["hidden"], told["statement"]) == ({}, statement)

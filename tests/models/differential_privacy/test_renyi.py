@@ -112,7 +112,7 @@ def test_steps_and_counts_and_choices_add_up() -> None:
     assert second > composed_epsilon([counts, choice], DELTA)
 
 
-@pytest.mark.parametrize("epsilon", [0.5, 3.0, 30.0])
+@pytest.mark.parametrize("epsilon", [0.5, 3.0])
 def test_the_noise_is_the_least_that_keeps_the_budget(epsilon: float) -> None:
     other = curve_of(0.004)
     noise = noise_within((epsilon, DELTA), other, 300, 0.1)
