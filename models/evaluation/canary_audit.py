@@ -148,7 +148,8 @@ def _odd_values(
 ) -> pd.Series:
     if column.kind == "number" and column.minimum is not None and column.maximum is not None:
         low, high = float(column.minimum), float(column.maximum)
-        drawn = pd.Series(random.uniform(low, high, count))
+        share = random.random(count)
+        drawn = pd.Series(low * (1 - share) + high * share)
         return (drawn.round() if column.logical_type == "integer" else drawn).astype(like.dtype)
     if column.categories is not None:
         listed = np.array(column.categories, dtype=object)

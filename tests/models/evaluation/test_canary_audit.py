@@ -101,6 +101,17 @@ def test_an_audit_without_a_claim_is_refused() -> None:
         audit_generator(DpMarginalsGenerator(OPTIONS), bare, people(50).frame)
 
 
+def test_odd_rows_reach_over_the_widest_bounds() -> None:
+    wide = Column(
+        name="wide", logical_type="number", physical_type="float64", minimum=-1.7e308,
+        maximum=1.7e308,
+    )  # fmt: skip
+    table = TABLE.model_copy(update={"columns": (wide,)})
+    drawn = odd_rows(table, pd.DataFrame({"wide": [0.0]}), 50, seed=1)["wide"]
+    assert np.isfinite(drawn).all()
+    assert drawn.min() < -1e308 and drawn.max() > 1e308
+
+
 def test_a_column_that_is_all_missing_has_odd_rows_too() -> None:
     words = Column(name="words", logical_type="string", physical_type="string")
     table = TABLE.model_copy(update={"columns": (*COLUMNS, words)})
