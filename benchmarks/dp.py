@@ -1,7 +1,7 @@
 """Generators under differential privacy on real tables, and what peers have published.
 
     python -m benchmarks.dp --table adult [--epsilons 1 3] [--delta 1e-5] [--seeds 1 2 3]
-        [--generator dp_marginals] [--published]
+        [--generator dp_marginals|any_order] [--published]
 
 For each epsilon and seed: fit on the whole train split, as many rows, judged as releases are.
 Prints one JSON object a line: seconds, what both accountants say, the figures, and `two_way`, the
@@ -71,7 +71,9 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Benchmark under differential privacy.")
     parser.add_argument("--table", default="adult")
-    parser.add_argument("--generator", default="dp_marginals")
+    parser.add_argument(
+        "--generator", default="dp_marginals", choices=["dp_marginals", "any_order"]
+    )
     parser.add_argument("--epsilons", type=float, nargs="*", default=[1.0, 3.0])
     parser.add_argument("--delta", type=float, default=1e-5)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])

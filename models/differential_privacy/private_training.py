@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from opacus.grad_sample import GradSampleModuleFastGradientClipping
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -86,6 +85,9 @@ def train_privately(module: nn.Module, objective: PrivateObjective, plan: StepPl
 class _Run:
     def __init__(self, module: nn.Module, objective: PrivateObjective, plan: StepPlan) -> None:
         self.objective, self.plan = objective, plan
+        # Here and not above: the package takes seconds to load, and most fits have no budget.
+        from opacus.grad_sample import GradSampleModuleFastGradientClipping
+
         self.listening = GradSampleModuleFastGradientClipping(
             module, max_grad_norm=plan.clip_norm, loss_reduction="sum"
         )

@@ -17,6 +17,7 @@ from models.evaluation.budget import budget_findings
 from models.evaluation.canary_audit import Audit, audit_generator
 from models.generators import dp_marginals, private_codes
 from models.generators.any_order import AnyOrderGenerator, AnyOrderOptions
+from models.generators.found_rules import NOTHING
 from models.generators.private_codes import PrivateRows, private_sizes
 from models.registry import load_generator
 from tests.models.differential_privacy.test_voids import people
@@ -49,13 +50,11 @@ def test_nothing_reaches_the_model_but_through_paid_mechanisms(
     """Start, codes, sizes, number of steps, weights, calibration, relations, shares of hidden
     values: of two tables that share nothing, the models are the same to the last byte once the
     mechanisms tell nothing."""
-    if privacy.get("value_share") == 0.0:
-        pytest.importorskip("opacus")
-        data = [listed(people(rows, seed, **privacy)) for seed, rows in ((1, 400), (3, 900))]
-    else:
-        data = [people(rows, seed, **privacy) for seed, rows in ((1, 400), (3, 900))]
-    for number, rows in enumerate(data):
-        AnyOrderGenerator(OPTIONS).fit(rows, seed=1).save(tmp_path / str(number))
+    for number, (seed, rows) in enumerate(((1, 400), (3, 900))):
+        data = people(rows, seed, **privacy)
+        if privacy.get("value_share") == 0.0:
+            data = listed(data)
+        AnyOrderGenerator(OPTIONS).fit(data, seed=1).save(tmp_path / str(number))
     for file in ("model.json", "arrays.safetensors"):
         assert (tmp_path / "0" / file).read_bytes() == (tmp_path / "1" / file).read_bytes()
 
@@ -163,13 +162,7 @@ def test_nothing_is_told_of_losses_and_no_checkpoint_is_written() -> None:
     )  # fmt: skip
     assert told and not any(told)
     assert not hasattr(model, "training_")
-    assert (model.hidden_, model.found_.settings()) == ({}, private_codes_nothing())
-
-
-def private_codes_nothing() -> dict[str, Any]:
-    from models.generators.found_rules import NOTHING
-
-    return NOTHING.settings()
+    assert (model.hidden_, model.found_) == ({}, NOTHING)
 
 
 @pytest.mark.parametrize("option", [{"max_seconds": 60.0}, {"refresh": "0123"}])
