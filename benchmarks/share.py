@@ -1,6 +1,7 @@
 """Codes of a real table for one declared task: what they keep, and what attackers gain.
 
-    python -m benchmarks.share [--public COLUMN ...] [--noise 0.18] [--epochs 12] [--flips 200]
+    python -m benchmarks.share [--public COLUMN ...] [--noise 0.18] [--epochs N] [--flips 200]
+        [--only public | --only bare]
 
 Reads `tabular/adult_train.csv.gz` and, as rows that no fit sees, `adult_holdout.csv.gz` from
 UNDERSTUDY_DATA (default ../shared/data). The task is `income`; `sex` and `race` are sensitive. Two
@@ -47,9 +48,11 @@ def main() -> None:
     training, holdout = (_read(side) for side in ("train", "holdout"))
     table = _table(training, holdout)
     frames = [_typed(frame, table) for frame in (training, holdout)]
-    settings = [tuple(arguments.public)] if arguments.only_public else [tuple(arguments.public), ()]
+    settings = {"public": tuple(arguments.public), "bare": ()}
+    if arguments.only:
+        settings = {arguments.only: settings[arguments.only]}
     runs = []
-    for public in settings:
+    for public in settings.values():
         share = Share(
             tasks=(DeclaredTask(kind="classification", column=TARGET),),
             recipients=(Recipient(name="partner", key="env:PARTNER_KEY"),),
@@ -67,9 +70,9 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Benchmark of share_representation.")
     parser.add_argument("--public", nargs="*", default=list(PUBLIC))
-    parser.add_argument("--only-public", action="store_true", help="leave out the bare setting")
+    parser.add_argument("--only", choices=("public", "bare"), help="one of the two settings")
     parser.add_argument("--noise", type=float, default=0.18)
-    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--epochs", type=int, help="by default as many as a contract without them")
     parser.add_argument("--flips", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()

@@ -86,7 +86,10 @@ class Share(Record):
     hidden: int = Field(
         default=8, ge=1, le=64, description="Numbers under the noise, for the holder of the key."
     )
-    epochs: int = Field(default=30, ge=1, le=10_000, description="Passes over the rows.")
+    epochs: int | None = Field(
+        default=None, ge=1, le=10_000,
+        description="Passes over the rows; without it as many as make 3,000 steps, at most 100.",
+    )  # fmt: skip
     adversary_weight: float = Field(
         default=1.0, ge=0, le=1000, description="How much attackers' gains count beside the tasks."
     )

@@ -19,11 +19,12 @@ def decode_codes(codes: Path, contract: Contract, store: str, output: Path) -> i
     """Writes what the holder's key reads from opened codes, a row for each; returns how many.
 
     The key is the one that the contract's `share.holder` names. The encoder is read from the
-    store. Raises SealError for codes of another holder, StoreError where the encoder is gone.
+    store. Raises SealError for what are no codes or another holder's, StoreError where the encoder
+    is gone.
     """
     from models.representation.keyed_encoder import KeyedEncoder
 
-    table = pq.read_table(codes)
+    table = _read(codes)
     marks = table.schema.metadata or {}
     if not {HOLDER_KEY, MODEL_KEY, RECIPIENT_KEY, RELEASE_KEY} <= marks.keys():
         raise SealError(
@@ -39,9 +40,23 @@ def decode_codes(codes: Path, contract: Contract, store: str, output: Path) -> i
     with opened.local_copy(f"{folder}/{ENCODER}") as local:
         encoder = KeyedEncoder.load(local, contract)
     key = noise_key(contract, marks[RELEASE_KEY].decode(), marks[RECIPIENT_KEY].decode())
+    missing = sorted({MARK, *encoder.column_names} - set(table.column_names))
+    if missing:
+        raise SealError(
+            f"{codes}: lacks the columns {', '.join(missing)}. Give the file as `understudy open` "
+            "wrote it, or rows of it with all their columns."
+        )
     values = [table[name].to_numpy().astype(np.float64) for name in encoder.column_names]
     numbers = table[MARK].to_numpy()
     rows = encoder.decode(np.stack(values, 1), key, numbers, seed=contract.sampling.seed)
     read = pa.Table.from_pandas(rows, preserve_index=False)
     pq.write_table(read.add_column(0, MARK, pa.array(numbers)), output)
     return int(read.num_rows)
+
+
+def _read(codes: Path) -> pa.Table:
+    try:
+        return pq.read_table(codes)
+    except (OSError, pa.ArrowException) as error:
+        why = getattr(error, "strerror", None) or "no Parquet file"
+        raise SealError(f"{codes}: {why}. Name the file that `understudy open` wrote.") from None

@@ -171,7 +171,7 @@ def _crossed(
 
 def _blindness(gain: Gain, bar: float) -> str:
     """What to say of an attack that had too little to see with."""
-    if not gain.blind(bar):
+    if gain.low > bar or not gain.blind(bar):
         return ""
     return f" Known to {gain.high - gain.value:.3f} only: too few rows to tell a gain of the bar."
 

@@ -32,6 +32,9 @@ LAYOUT = 1
 MARK = "row"
 _WIDTH, _ATTACKER_WIDTH, _HEAD_WIDTH = 192, 96, 32
 _ROWS_AT_ONCE = 8192
+_STEPS, _MOST_EPOCHS = 3000, 100
+"""Steps of a game without declared epochs, and most passes: on Adult without public columns a
+quarter of them kept .83 of a task's score, and most of them .88 while telling less of sex."""
 _NOT_FITTED = {"recipients", "holder", "outcomes", "bars", "known_pairs"}
 
 
@@ -66,12 +69,13 @@ class KeyedEncoder:
             self._make_players(board.classes)
             rows = len(frame)
             batch_rows = min(512, max(rows // 8, 16))
+            in_a_pass = -(-rows // batch_rows)
+            epochs = self.share.epochs or min(-(-_STEPS // in_a_pass), _MOST_EPOCHS)
             plan = TrainingPlan(
-                epochs=self.share.epochs, batch_rows=batch_rows, learning_rate=2e-3,
-                average_decay=0.99, weight_decay=0.05,
+                epochs=epochs, batch_rows=batch_rows, learning_rate=2e-3, average_decay=0.99,
+                weight_decay=0.05,
             )  # fmt: skip
-            steps = self.share.epochs * -(-rows // batch_rows)
-            stakes = Stakes(self.share.noise, self.share.adversary_weight, steps)
+            stakes = Stakes(self.share.noise, self.share.adversary_weight, epochs * in_a_pass)
             game = Game(board, self.players_, stakes, _ATTACKER_WIDTH)
         objective = Objective(step=game.step, rows=rows)
         train(self.players_, objective, plan, seed=seed, company=Company(progress=progress))

@@ -70,6 +70,15 @@ def test_a_recipient_opens_what_was_published_and_no_key_is_anywhere(folder: Pat
     read = pq.read_table(folder / "read.parquet")
     assert read.column_names == ["row", "size", "weight", "group", "sign", "bill"]
     assert read["row"].equals(codes["row"])
+    for wrong, why in (
+        (codes.drop_columns(["code_00"]), "lacks the columns code_00"),
+        (codes.replace_schema_metadata({}), "no codes that can be decoded"),
+    ):
+        pq.write_table(wrong, folder / "wrong.parquet")
+        with pytest.raises(SealError, match=why):
+            decode_codes(folder / "wrong.parquet", *place[1:])
+    with pytest.raises(SealError, match="no Parquet file"):
+        decode_codes(folder / "people.csv", *place[1:])
     with pytest.raises(SealError):
         open_parcel(release / "parcels/clinic", key_from("file:holder.key", folder), folder / "x")
     secrets = [(folder / f"{name}.key").read_text().split(":")[1] for name in ("clinic", "holder")]
