@@ -21,8 +21,8 @@ def evaluate_distance(coded: CodedTable) -> tuple[Finding, Finding]:
     rows: which is closer, and to which side's nearest row does it lie closer by the distance to the
     next one (the nearest-neighbour distance ratio, which tells a copy from a row in a crowd). Ties
     count half; 0.5 is the goal. They may refuse, from .55 on, but never pass: they miss a
-    verbatim leak of 1 % (Yao et al. 2025). Intervals cluster synthetic rows by the real row
-    that is nearest to them, for those rows are the sample that decides. Rounded to .005.
+    verbatim leak of 1 % (Yao et al. 2025). Intervals cluster synthetic rows by the unit whose row
+    is nearest to them, for those units are the sample that decides. Rounded to .005.
     """
     space = MixedSpace.of(coded)
     training, holdout = _equal_samples(coded)
@@ -36,13 +36,18 @@ def evaluate_distance(coded: CodedTable) -> tuple[Finding, Finding]:
         f"{queries.size:,} synthetic rows against {training.size:,} training and "
         f"{holdout.size:,} held-out rows."
     )
+    units = [coded.units["training"][training], coded.units["holdout"][holdout]]
+    _, owners = np.unique(units[0], return_inverse=True)
+    _, others = np.unique(units[1], return_inverse=True)
     found = []
     for name, one, two in (
         ("dcr_share", to_training.squared, to_holdout.squared),
         ("nndr_share", _ratio(to_training), _ratio(to_holdout)),
     ):
         lean = np.sign(two - one) / 2
-        nearest = np.where(lean > 0, to_training.key, to_holdout.key + training.size)
+        nearest = np.where(
+            lean > 0, owners[to_training.key], others[to_holdout.key] + training.size
+        )
         found.append(_finding(name, coded, (0.5 + float(lean.mean()), _deviation(lean, nearest)),
                               compared))  # fmt: skip
     return found[0], found[1]
@@ -87,6 +92,6 @@ def _equal_samples(coded: CodedTable) -> tuple[IntArray, IntArray]:
 
 
 def _deviation(lean: FloatArray, nearest: IntArray) -> float:
-    """Standard deviation of the mean lean, each real row's followers as one observation."""
-    by_row = np.bincount(nearest, lean)
-    return float(np.sqrt((by_row**2).sum()) / lean.size)
+    """Standard deviation of the mean lean, each real unit's followers as one observation."""
+    by_unit = np.bincount(nearest, lean)
+    return float(np.sqrt((by_unit**2).sum()) / lean.size)

@@ -102,14 +102,13 @@ def _scaled(column: CodedColumn) -> dict[Side, FloatArray]:
     spread = float(np.std((inner - middle) / largest)) or 1.0
     unit = largest * spread
     ends = (low - middle) / unit - MOST_DEVIATIONS, (high - middle) / unit + MOST_DEVIATIONS
+    # Beside a constant column any other number is infinitely far away, and counts as at the end.
+    with np.errstate(over="ignore"):
+        deviations = {side: (found - middle) / unit for side, found in values.items()}
     return {
-        side: np.round(
-            np.clip(np.where(np.isnan(found), 0.0, (found - middle) / unit), *ends)
-            * NUMBER_SCALE
-            * GRID
-        )
+        side: np.round(np.clip(np.where(np.isnan(found), 0.0, found), *ends) * NUMBER_SCALE * GRID)
         / GRID
-        for side, found in values.items()
+        for side, found in deviations.items()
     }
 
 

@@ -74,6 +74,14 @@ def test_linkage_counts_a_rare_value_for_more_than_a_common_one() -> None:
     assert space.nearest(asked, not_rare).squared[0] == pytest.approx(expected, abs=0.01)
 
 
+def test_a_number_beside_a_constant_column_is_as_far_as_numbers_go() -> None:
+    constant = pa.table({"size": [1e300] * 20})
+    table = coded(constant, pa.table({"size": [-1e300] * 20}), constant)
+    space = LinkageSpace.of(table)
+    assert np.isfinite(space.rows["synthetic"].numbers).all()
+    assert (space.rows["synthetic"].numbers < space.rows["training"].numbers.min()).all()
+
+
 def test_the_three_risks_of_a_copy_are_near_one_and_of_fresh_rows_near_none() -> None:
     copied, fresh = coded(TRAINING, TRAINING, HOLDOUT), coded(TRAINING, FRESH, HOLDOUT)
     for attack, least in ((linkability_rates, 0.8), (inference_rates, 0.8)):

@@ -222,6 +222,21 @@ def test_all_rows_of_one_person_are_one_vote() -> None:
     assert exact(40) == "refuse"
 
 
+def test_the_alarm_counts_people_and_not_their_rows() -> None:
+    """Ten people a side, a hundred rows each: whom fresh rows are near is the luck of ten."""
+    refused = 0
+    for seed in range(100, 160, 3):
+        training, fresh, holdout = (
+            with_noise(draw_people(10, seed + side).take(pa.array(np.repeat(np.arange(10), 100))),
+                       0.2)
+            .append_column("person", pa.array(np.repeat(np.arange(10), 100)))
+            for side in range(3)
+        )  # fmt: skip
+        made = coded(training, fresh, holdout, roles={"person": "identifier"}, unit="person")
+        refused += "refuse" in {finding.state for finding in evaluate_distance(made)}
+    assert refused <= 2
+
+
 def test_figures_are_bands_not_exact_counts() -> None:
     found = evaluate_copies(coded(TRAINING, splice(FRESH, TRAINING.slice(0, 33)), HOLDOUT))
     exact = named(found, "exact_copies")
