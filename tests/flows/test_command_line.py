@@ -175,6 +175,31 @@ def test_a_refusal_says_so_in_code_and_answer(tmp_path: Path) -> None:
     assert not (tmp_path / "x.parquet").exists()
 
 
+def test_the_gate_answers_for_any_table(published: dict[str, Any], folder: Path) -> None:
+    """One line of JSON and an exit code for a release of ours, for the source, for no table."""
+    ours = next(Path(published["release"]).glob("data/people/*.parquet"))
+    ended = understudy("gate", "people.odcs.yaml", ours, "--model", "ours", "--json", folder=folder)
+    told = answer(ended)
+    assert ended.returncode == {"pass": 0, "inconclusive": 4}[told["state"]], ended.stderr
+    assert {"hygiene", "exact_copies", "membership_inference", "gate_runs"} <= set(told["tests"])
+    assert set(told["tests"].values()) <= {"pass", "info", "inconclusive"}
+
+    source = next((folder / "store").glob("people/ingests/*/people/*.parquet"))
+    ended = understudy("gate", "people.odcs.yaml", source, "--json", folder=folder)
+    told = answer(ended)
+    assert (ended.returncode, told["state"], told["tests"]["exact_copies"]) == (
+        3,
+        "refused",
+        "refuse",
+    )
+    assert "exact_copies" in ended.stderr and ended.stderr.count("\n") == 1
+    assert list(Path(told["record"]).glob("run-0001.json"))
+
+    ended = understudy("gate", "people.odcs.yaml", "people.csv", "--json", folder=folder)
+    assert (ended.returncode, answer(ended)["state"]) == (2, "failed")
+    assert "people.csv" in answer(ended)["error"] and "Parquet" in answer(ended)["error"]
+
+
 def test_a_failed_run_tells_what_it_cost(tmp_path: Path) -> None:
     write_people(tmp_path, rows=5)
     ended = understudy("run", "synthesize-dataset", "people.odcs.yaml", "--json", folder=tmp_path)
