@@ -79,7 +79,9 @@ class DpMarginalsGenerator:
         )
         rows = buy_rows(len(frame), ledger)
         check_delta(privacy, rows)
-        bought = buy_codec(frame, table, privacy, bins_for(rows, ledger), ledger)
+        modelled = sum(not table.issues(column) for column in table.columns)
+        bins = bins_for(rows, ledger, modelled)
+        bought = buy_codec(frame, table, privacy, bins, ledger)
         grouping = Grouping.of(bought.codec.parts_, bought.counted)
         learner = Learner(
             grouping.rows(bought.codec.encode(frame)),
@@ -211,13 +213,15 @@ def buy_rows(rows: int, ledger: Ledger) -> float:
     return max(1.0, float(noisy_counts(np.array([rows]), variance)[0]))
 
 
-def bins_for(rows: float, ledger: Ledger) -> Bins:
+def bins_for(rows: float, ledger: Ledger, columns: int = 1) -> Bins:
     """How many codes a number gets, so that what bins blur and what noise blurs are alike.
 
-    Blur falls with the number of bins squared and noise grows with it: they meet near the cube
-    root of the number of `rows` (of `buy_rows`) times mu.
+    In counts of pairs, blur falls with the number of bins and noise grows with its square: they
+    meet near the cube root of the number of `rows` (of `buy_rows`) times mu. About as many pairs
+    share the squared mu as there are `columns`.
     """
-    wished = (rows * ledger.total**0.5 / ledger.sensitivity) ** (1 / 3)
+    mu = (ledger.total / max(1, columns)) ** 0.5 / ledger.sensitivity
+    wished = (rows * mu) ** (1 / 3)
     variance = float(ledger.variance_for(ROWS_SHARE * ledger.total))
     return Bins(int(np.clip(round(wished), FEWEST_BINS, MOST_BINS)), Total(rows, variance))
 

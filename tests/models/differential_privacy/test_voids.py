@@ -219,6 +219,14 @@ def test_noise_grows_with_the_rows_of_a_unit() -> None:
     assert variances[1] == pytest.approx(9 * variances[0], rel=0.01)
 
 
+def test_numbers_are_cut_the_coarser_the_more_columns_share_the_budget() -> None:
+    ledger = Ledger(1.0, 1e-5)
+    bins = [dp_marginals.bins_for(60_000, ledger, columns).most for columns in (1, 8, 64)]
+    assert bins[0] == pytest.approx(2**0.5 * bins[1], abs=1)
+    assert bins[1] == pytest.approx(2**0.5 * bins[2], abs=1)
+    assert dp_marginals.bins_for(60_000, Ledger(1.0, 1e-5, sensitivity=8), 1).most < bins[0]
+
+
 def test_delta_of_one_in_the_units_is_refused() -> None:
     with pytest.raises(ModelError, match=r"privacy.delta 0.009.*below 1 / units"):
         DpMarginalsGenerator(OPTIONS).fit(people(900, 1, delta=0.009, epsilon=100.0), seed=1)
