@@ -1,4 +1,4 @@
-"""How sure a figure is: exact and bootstrap intervals, one-sided tests, Holm, power."""
+"""How sure a figure is: exact and bootstrap intervals, and Holm for many tests."""
 
 from typing import NamedTuple
 
@@ -46,24 +46,6 @@ def clopper_pearson(successes: int, trials: int, confidence: float = 0.95) -> In
     low = stats.beta.ppf(tail, successes, trials - successes + 1) if successes > 0 else 0.0
     high = stats.beta.isf(tail, successes + 1, trials - successes) if successes < trials else 1.0
     return Interval(float(low), float(high))
-
-
-def binomial_at_least(successes: int, trials: int, chance: float = 0.5) -> float:
-    """One-sided p-value: the probability of at least `successes` in `trials` fair trials."""
-    return float(stats.binom.sf(successes - 1, trials, chance)) if trials > 0 else 1.0
-
-
-def leak_power(leaked: int, background: int, level: float) -> float:
-    """Probability that `binomial_at_least(...) <= level` when a leak adds `leaked` votes.
-
-    The other `background` votes are fair coins: what a test of "real rows nearer than held-out
-    rows" sees beside the leak.
-    """
-    trials = leaked + background
-    if trials == 0:
-        return 0.0
-    needed = int(stats.binom.isf(level, trials, 0.5)) + 1
-    return float(stats.binom.sf(needed - leaked - 1, background, 0.5))
 
 
 def holm(p_values: list[float], alpha: float) -> tuple[bool, ...]:

@@ -4,12 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
 from models.evaluation.intervals import (
     around,
-    binomial_at_least,
     clopper_pearson,
     holm,
     row_weights,
@@ -32,13 +30,6 @@ def test_clopper_pearson_is_that_of_statsmodels(hits: tuple[int, int]) -> None:
 
 def test_without_trials_nothing_is_known() -> None:
     assert wilson(0, 0) == clopper_pearson(0, 0) == (0.0, 1.0)
-    assert binomial_at_least(0, 0) == 1.0
-
-
-@given(counts)
-def test_one_sided_p_value_is_the_exact_binomial_test(hits: tuple[int, int]) -> None:
-    expected = stats.binomtest(*hits, 0.5, alternative="greater").pvalue
-    assert binomial_at_least(*hits) == pytest.approx(expected)
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
