@@ -42,6 +42,8 @@ LARGEST_RATE = 0.1
 """Chance of a row to be in a step: the larger, the less the noise of a step counts."""
 LARGEST_BATCH = 4096
 LEARNING_RATE = 1e-2
+MOST_UNITS, MOST_LOGITS = 1024, 2**22
+"""Units that are worked on together, and the logits of their rows; 16 MiB for each of a few."""
 MOST_PRETENDED = 100_000
 """Rows that stand for noisy counts at most."""
 
@@ -101,11 +103,12 @@ class PrivateRows:
         as many as the model's sizes say.
         """
         if not self.codes.shape[1]:
+            told(1.0)
             return self.ledger.state(self.table.unit or "row")
         pretended = self._pretended(model.layout)
         smoothed = model.smoothed_by(pretended.codes)
         model.start_at_marginals(pretended)
-        plan = self._plan(model.sizes)
+        plan = self._plan(model)
         plain = PlainCodeNetwork(model.network)
         packed = model.layout.to_network(self.codes)
         rows = packed.masked_fill(model.layout.hidden(packed), HIDDEN)
@@ -125,7 +128,8 @@ class PrivateRows:
         )
         return self.ledger.state(self.table.unit or "row")
 
-    def _plan(self, sizes: Sizes) -> StepPlan:
+    def _plan(self, model: CodeModel) -> StepPlan:
+        sizes, values = model.sizes, sum(shape.cardinality for shape in model.layout.shapes)
         rate = min(1.0, sizes.batch_rows / self.about)
         steps = max(1, math.ceil(sizes.epochs / rate))
         return StepPlan(
@@ -134,6 +138,7 @@ class PrivateRows:
             noise=self.ledger.buy_steps("steps of training", steps, rate),
             learning_rate=sizes.learning_rate,
             units=self.about / self.ledger.sensitivity,
+            block=max(1, min(MOST_UNITS, MOST_LOGITS // (values * self.ledger.sensitivity))),
         )
 
     def _pretended(self, layout: CodeLayout) -> PackedRows:

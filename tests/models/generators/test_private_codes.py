@@ -236,6 +236,17 @@ def test_the_task_of_a_row_hangs_on_no_other_row(monkeypatch: pytest.MonkeyPatch
     assert asked and all(asked)
 
 
+def test_a_table_of_identifiers_alone_costs_its_number_of_rows() -> None:
+    (table,), told = people(50, 1).contract.tables, []
+    bare = table.model_copy(update={"columns": table.columns[:1]})
+    contract = people(50, 1).contract.model_copy(update={"tables": (bare,)})
+    data = Dataset(contract, {"people": people(50, 1).frame[["person"]]})
+    model = AnyOrderGenerator(OPTIONS).fit(data, seed=1, progress=lambda done, _: told.append(done))
+    assert [spending.what for spending in model.statement_.spendings] == ["number of rows"]
+    assert told == [1.0]
+    assert len(model.sample(7, seed=1).frame) == 7
+
+
 def test_sizes_follow_from_the_noisy_number_of_rows_alone() -> None:
     small, large = private_sizes(500.0), private_sizes(2_000_000.0)
     assert small.batch_rows == 50
