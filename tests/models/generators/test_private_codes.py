@@ -9,9 +9,12 @@ import pandas as pd
 import pytest
 import torch
 
+from data_contracts.checks import broken_rows, row_rules
 from data_contracts.contract import Column, Contract, Privacy, Source, Table
 from data_contracts.dataset import Dataset
 from data_contracts.errors import ModelError
+from data_contracts.schema import arrow_schema, to_arrow
+from models.conditions import OneOf, Range
 from models.differential_privacy import noisy_tree, paid_codec, private_training
 from models.evaluation.budget import budget_findings
 from models.evaluation.canary_audit import Audit, audit_generator
@@ -20,6 +23,7 @@ from models.generators.any_order import AnyOrderGenerator, AnyOrderOptions
 from models.generators.found_rules import NOTHING
 from models.generators.private_codes import PrivateRows, private_sizes
 from models.registry import load_generator
+from tests.checks.members import TABLE, members_for
 from tests.models.differential_privacy.test_voids import people
 
 OPTIONS = AnyOrderOptions(width=16, blocks=1, epochs=3, batch_rows=60)
@@ -113,6 +117,21 @@ def test_a_fit_can_do_what_others_can_and_is_found_again(
         city=data.frame["city"].where(np.arange(50) > 9)
     )})  # fmt: skip
     assert loaded.impute(holes, seed=1).frame["city"].notna().all()
+
+
+def test_rows_of_every_type_keep_their_contract() -> None:
+    """Dates, times of a zone, decimals, ordered lists, rules between columns, missing columns."""
+    data = members_for("dp_marginals", 300)
+    options = AnyOrderOptions(width=16, blocks=1, epochs=1, batch_rows=60)
+    model = AnyOrderGenerator(options).fit(data, seed=1)
+    for rows in (0, 1, 40):
+        table = to_arrow(model.sample(rows, seed=2).frame, data.contract.tables[0])
+        assert table.schema.equals(arrow_schema(TABLE))
+        assert table.num_rows == rows
+        assert not any(broken_rows(rule, table).sum() for rule in row_rules(TABLE))
+    weighed = model.sample(60, given={"age": Range(20, 30), "plan": OneOf(["gold"])}, seed=3).frame
+    assert weighed["age"].between(20, 30).all()
+    assert set(weighed["plan"]) == {"gold"}
 
 
 def test_a_large_budget_teaches_relations() -> None:
