@@ -25,8 +25,8 @@ STEEPNESS = np.array([20.0, 50.0, 100.0, 200.0])
 """Of the exponentials that bound how likely a sum of losses is to leave the grid, across it."""
 _LARGE = 40.0
 """A loss whose exponential hides what is added to it."""
-_TAIL = 14.0
-"""Deviations beyond which probability counts as a certain loss: below 1e-40."""
+_TAIL, _TAIL_OF_STEPS = 14.0, 10.0
+"""Deviations beyond which a chance counts as a certain loss: below 1e-40, of steps a bit more."""
 
 
 @dataclass(frozen=True)
@@ -249,10 +249,11 @@ def _grid(mechanisms: Sequence[tuple[Mechanism, int]], epsilon: float) -> Grid |
     if not runs:
         return None
     spread = _spread(mechanisms)
-    reach = spread / 2 + _TAIL * math.sqrt(spread) + epsilon
     sampled = any(isinstance(mechanism, Sampled) for mechanism, _ in mechanisms)
+    tail, most = (_TAIL_OF_STEPS, MOST_POINTS // 2) if sampled else (_TAIL, MOST_POINTS)
+    reach = spread / 2 + tail * math.sqrt(spread) + epsilon
     step = max(epsilon, 1e-3) / ((ROUNDING_OF_STEPS if sampled else ROUNDING) * runs)
     count = 2 * math.ceil(reach / step) + 1
-    if count > MOST_POINTS:
-        count, step = MOST_POINTS + 1, 2 * reach / MOST_POINTS
+    if count > most:
+        count, step = most + 1, 2 * reach / most
     return Grid(step, count)
