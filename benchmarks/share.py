@@ -1,6 +1,6 @@
 """Codes of a real table for one declared task: what they keep, and what attackers gain.
 
-    python -m benchmarks.share [--public COLUMN ...] [--noise 0.18] [--epochs N] [--flips 200]
+    python -m benchmarks.share [--public COLUMN ...] [--noise 0.2] [--epochs N] [--flips 200]
         [--only public | --only bare]
 
 Reads `tabular/adult_train.csv.gz` and, as rows that no fit sees, `adult_holdout.csv.gz` from
@@ -71,7 +71,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Benchmark of share_representation.")
     parser.add_argument("--public", nargs="*", default=list(PUBLIC))
     parser.add_argument("--only", choices=("public", "bare"), help="one of the two settings")
-    parser.add_argument("--noise", type=float, default=0.18)
+    parser.add_argument("--noise", type=float, default=Share.model_fields["noise"].default)
     parser.add_argument("--epochs", type=int, help="by default as many as a contract without them")
     parser.add_argument("--flips", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)

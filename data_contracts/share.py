@@ -81,7 +81,7 @@ class Share(Record):
         default=20, ge=0, le=2000, description="Rows of which a recipient may know row and code."
     )
     noise: float = Field(
-        default=0.18, gt=0, le=100, description="Deviation of the noise; codes lie within -1 and 1."
+        default=0.2, gt=0, le=100, description="Deviation of the noise; codes lie within -1 and 1."
     )
     hidden: int = Field(
         default=8, ge=1, le=64, description="Numbers under the noise, for the holder of the key."

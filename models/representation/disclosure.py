@@ -67,7 +67,7 @@ class AttributeAttack:
             f", {name}": np.concatenate([side.known, side.codes[:, part]], 1)
             for name, part in exposure.parts.items()
         }
-        attack, with_code = _best(views, truth, halves)
+        attack, with_code = _best(views, truth, halves, beside=prior)
         gain = auc_gain(truth, Said(prior, attack), side.units, exposure.random(201))
         return gain, (without, with_code)
 
@@ -134,9 +134,15 @@ def fresh_attackers(rows: int) -> dict[str, Any]:
 
 
 def _best(
-    views: dict[str, FloatArray], truth: FloatArray, halves: tuple[IntArray, IntArray]
+    views: dict[str, FloatArray],
+    truth: FloatArray,
+    halves: tuple[IntArray, IntArray],
+    beside: FloatArray | None = None,
 ) -> tuple[FloatArray, str]:
     """What the best of all attackers says of each row, having learned from the other half of them.
+
+    With `beside`, what was said without the code, each is tried by itself and in the mean with it:
+    who has the code need not be blinded by it.
 
     Ranks within each half `(rows, classes)`, since scores of two models do not compare; and the
     attacker's name with its view's.
@@ -146,6 +152,8 @@ def _best(
         for view in views
         for name in fresh_attackers(len(truth))
     }
+    if beside is not None:
+        found |= {f"{name}, with the prior": (said + beside) / 2 for name, said in found.items()}
     best = max(found, key=lambda name: weighted_auc(truth, found[name]))
     return found[best], best
 

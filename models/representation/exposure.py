@@ -161,10 +161,12 @@ def _side(
     codes, again = (encoder.encode(frame, key, fresh_marks(len(frame))) for key in keys)
     known = known_features(reader, table, share, frame)
     told = [one.flat() for one in outcomes if one.task.column is not None]
+    # What a task finds is told by design, clusters as well: attacks count from there.
+    found = [one.flat() for one in outcomes]
     return Side(
         codes=codes,
         again=again,
-        known=np.concatenate([known, *told], 1),
+        known=np.concatenate([known, *found], 1),
         features=reader.features(frame, reader.names),
         outcomes=outcomes,
         told=np.concatenate([np.zeros((len(frame), 0)), *(told if share.outcomes else [])], 1),
@@ -196,5 +198,6 @@ def too_few(name: str, exposure: Exposure, bar: float | None, what: str = "") ->
 
 def known_words(share: Share, table: Table) -> str:
     """What the prior holds, in words for a report."""
-    names = [*public_columns(table, share), *outcome_columns(share)]
+    clusterings = (f"which of {task.name}" for task in share.tasks if task.column is None)
+    names = [*public_columns(table, share), *outcome_columns(share), *clusterings]
     return ", ".join(names) if names else "nothing"

@@ -59,7 +59,7 @@ class InversionAttack:
             return (too_few(name, exposure, bar, f"for {self.pairs} known pairs"),)
         states = [_state(one.gain, bar) for one in found]
         rank = [("info", "pass", "inconclusive", "refuse").index(state) for state in states]
-        place = max(range(len(found)), key=lambda one: (rank[one], found[one].gain.low))
+        place = max(range(len(found)), key=lambda one: (rank[one], found[one].gain.value))
         worst = found[place]
         others = ", ".join(f"{one.column} {one.gain.value:+.3f}" for one in found)
         return (

@@ -8,6 +8,7 @@ import pytest
 from data_contracts.dataset import Dataset
 from data_contracts.errors import ModelError
 from models.representation.declared import predict, predictor, score
+from models.representation.exposure import expose, known_words
 from models.representation.keyed_encoder import KeyedEncoder
 from models.representation.keyed_noise import fresh_marks, keyed_noise
 from tests.models.representation.people import KEY, OTHER_KEY, contract, people
@@ -114,3 +115,8 @@ def test_numbers_and_groups_are_tasks_too() -> None:
     bill, cluster = made.tasks_.outcomes(FRESH)
     assert abs(float(bill.answers.std()) - 1) < 0.1
     assert set(np.unique(cluster.answers)) == {0.0, 1.0, 2.0}
+    # What tasks find is told by design: attacks count from there, clusters among it.
+    exposed = expose(made, ROWS.head(600), FRESH.head(300), (KEY, OTHER_KEY), seed=1)
+    assert exposed.released.known.shape[1] == 1 + 3
+    assert np.array_equal(exposed.fresh.known[:, 1:].argmax(1), exposed.fresh.outcomes[1].answers)
+    assert known_words(made.share, made.table_) == "bill, which of 3 clusters"
