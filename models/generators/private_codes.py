@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Self
 
 import numpy as np
@@ -34,6 +35,7 @@ from models.generators.orders import Codes
 from models.generators.packing import HIDDEN, PackedRows, unpacked
 from models.generators.sizes import Sizes
 from models.nets.plain_network import PlainCodeNetwork
+from models.nets.smoothing import LineSmoothing
 
 WIDTH, BLOCKS = 64, 1
 """Noise grows with the number of weights: a network far smaller than one without a budget."""
@@ -42,6 +44,8 @@ LARGEST_RATE = 0.1
 """Chance of a row to be in a step: the larger, the less the noise of a step counts."""
 LARGEST_BATCH = 4096
 LEARNING_RATE = 1e-2
+SMOOTHING = 1.0
+"""How strongly the heads of neighbouring places on a line are drawn to each other."""
 MOST_UNITS, MOST_LOGITS = 1024, 2**22
 """Units that are worked on together, and the logits of their rows; 16 MiB for each of a few."""
 MOST_PRETENDED = 100_000
@@ -106,7 +110,6 @@ class PrivateRows:
             told(1.0)
             return self.ledger.state(self.table.unit or "row")
         pretended = self._pretended(model.layout)
-        smoothed = model.smoothed_by(pretended.codes)
         model.start_at_marginals(pretended)
         plan = self._plan(model)
         plain = PlainCodeNetwork(model.network)
@@ -117,7 +120,7 @@ class PrivateRows:
         def losses(at: Tensor, random: torch.Generator) -> Tensor:
             return _losses(model, plain, _rows_of(rows, places[at]), random)
 
-        objective = PrivateObjective(losses, len(places), smoothed, told)
+        objective = PrivateObjective(losses, len(places), _smoothed(model), told)
         train_privately(plain, objective, plan)
         plain.give_back()
         model.network.eval()
@@ -157,6 +160,21 @@ class PrivateRows:
             counts = np.ones(part.cardinality) if counted is None else counted.counts
             codes[rows, place] = random.permutation(_quotas(counts, len(rows)))
         return PackedRows(layout.to_network(codes), torch.empty(0, dtype=torch.long))
+
+
+def _smoothed(model: CodeModel) -> Callable[[float], None]:
+    """Draws the heads of neighbouring places on a line to each other, whoever has many rows.
+
+    Noise is the same on all of them: what neighbours have in common stands out of it.
+    """
+    starts, lines = model.network.heads.starts, model.layout.lines()
+    pairs = [
+        (starts[code] + one, starts[code] + following)
+        for code, line in lines
+        for one, following in pairwise(line)
+    ]
+    smoothing = LineSmoothing(pairs, [SMOOTHING] * len(pairs))
+    return lambda learning_rate: smoothing(model.network.heads.weight, learning_rate)
 
 
 def _losses(
