@@ -1,6 +1,6 @@
 """The any-order model of rows of codes: fitted on an int array, completes int arrays."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Self
@@ -19,7 +19,6 @@ from models.generators.guide import Guide
 from models.generators.orders import Codes, Orders
 from models.generators.packing import PackedRows, unpacked
 from models.generators.sizes import Sizes
-from models.nets.code_heads import ROOT
 from models.nets.code_network import CodeNetwork
 from models.nets.smoothing import LineSmoothing
 from models.nets.weights import take_over, weights_of
@@ -33,10 +32,9 @@ from models.training.plan import (
     Watched,
 )
 
-SMOOTHING = 1.0
-"""How strongly the heads of neighbouring values of a number are drawn to each other."""
-DETAIL_SMOOTHING = 100.0
-"""The same for the cells inside a bin, of which a row tells little and a network much by heart."""
+SMOOTHED_ROWS = 700
+"""How strongly the heads of neighbouring values of a number are drawn to each other: so many rows
+of a value of its own weigh as much as what its neighbours have learned."""
 
 SHIFT = "shift."
 """What the names of the stored shifts start with."""
@@ -67,7 +65,6 @@ class CodeModel:
         usual = torch.zeros(len(self.layout.shapes))
         usual[order] = torch.arange(len(order), dtype=torch.float32)
         self.orders = Orders(self.layout.shapes, usual)
-        self.smoothing = self._line_smoothing()
         self.shifts: Shifts = {}
 
     @classmethod
@@ -116,7 +113,7 @@ class CodeModel:
             step=lambda batch, random: self.loss(*unpacked(rows.codes[batch]), random),
             rows=len(rows.codes),
             watched=self._watched(rows),
-            regularize=self.smooth,
+            regularize=self.smoothed_by(rows.codes),
         )
         record = train(self.network, objective, plan, seed=seed, company=company)
         random = torch.Generator().manual_seed(seed)
@@ -204,19 +201,25 @@ class CodeModel:
         """The log probability of these parts of rows of codes, `(rows,)`, in nats."""
         return log_probabilities(self.network, self.layout, self.layout.to_network(codes), parts)
 
-    def _line_smoothing(self) -> LineSmoothing:
-        """Smoothing of the heads along the lines of the codes."""
+    def smoothed_by(self, codes: Tensor) -> Callable[[float], None]:
+        """Smoothing of the heads along the lines of the codes, by the rows `(rows, codes)` of each.
+
+        A value that few rows have says little by itself, and a network learns those rows by heart.
+        The cells inside a bin share their head with those of all other bins, so that the rows of
+        one bin count.
+        """
         pairs, strengths = [], []
         for code, line in self.layout.lines():
             start = self.network.heads.starts[code]
+            counts = self.layout.counts(codes, code)
+            bins = int((counts.sum(1) > 0).sum())
+            rows = (counts.sum(0) / max(bins, 1)).clamp_min(1).tolist()
             pairs += [(start + one, start + next_) for one, next_ in pairwise(line)]
-            detail = self.layout.shapes[code].parent != ROOT
-            strengths += [DETAIL_SMOOTHING if detail else SMOOTHING] * (len(line) - 1)
-        return LineSmoothing(pairs, strengths)
-
-    def smooth(self, learning_rate: float) -> None:
-        """Draws the heads of neighbouring values to each other, apart from the gradient."""
-        self.smoothing(self.network.heads.weight, learning_rate)
+            strengths += [
+                SMOOTHED_ROWS / max(rows[one], rows[next_]) for one, next_ in pairwise(line)
+            ]
+        smoothing = LineSmoothing(pairs, strengths)
+        return lambda learning_rate: smoothing(self.network.heads.weight, learning_rate)
 
     def arrays(self) -> Arrays:
         """The weights by name."""

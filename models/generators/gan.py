@@ -24,7 +24,7 @@ from models.generators.batches import (
 from models.generators.stored import StoredModel, read_model, write_model
 
 MANY_ROWS = 20_000
-EPOCHS = 20
+EPOCHS = 19
 MOST_EPOCHS = 400
 FEWEST_EPOCHS = 4
 

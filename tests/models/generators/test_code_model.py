@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from models.encoding.column import UNKNOWN, IntArray, Part
-from models.generators import drawing
+from models.generators import code_model, drawing
 from models.generators.code_model import FEWEST_CALIBRATED, CodeModel
 from models.generators.drawing import CodeDrawing
 from models.generators.packing import HIDDEN, PackedRows
@@ -126,3 +126,31 @@ def test_weights_come_back(model: CodeModel) -> None:
 def test_wide_tables_match_their_marginals_on_fewer_rows(codes: int, rows: int) -> None:
     sizes = SIZES._replace(width=8)
     assert CodeModel.untrained([Part(2)] * codes, sizes).calibrated_rows == rows
+
+
+def on_a_line(count: int, seed: int) -> IntArray:
+    """A place on a line of 60 that leans left or right with a second code, and a spike on it."""
+    random = np.random.default_rng(seed)
+    side = random.integers(0, 6, count)
+    place = np.clip(random.normal(15 + 5 * side, 8).astype(int), 0, 59)
+    place = np.where((side == 3) & (random.random(count) < 0.4), 40, place)
+    return np.stack([place, side], 1)
+
+
+def unseen_loss(rows: int, smoothed: float, monkeypatch: pytest.MonkeyPatch) -> float:
+    monkeypatch.setattr(code_model, "SMOOTHED_ROWS", smoothed)
+    parts = (Part(60, line=tuple(range(60))), Part(6))
+    model = CodeModel.untrained(parts, SIZES._replace(epochs=12_000 // rows), seed=1)
+    codes = packed(model, on_a_line(rows, 1))._replace(watched=torch.zeros(0, dtype=torch.long))
+    model.start_at_marginals(codes)
+    model.fit(codes, seed=1)
+    return -float(model.log_probabilities(on_a_line(4_000, 2), [0, 1]).mean())
+
+
+def test_values_of_few_rows_learn_from_their_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
+    used = code_model.SMOOTHED_ROWS
+    few = {strength: unseen_loss(300, strength, monkeypatch) for strength in (0.0, used)}
+    assert few[used] < few[0.0] - 0.015
+    # With rows enough, what is sharp stays sharp.
+    many = {strength: unseen_loss(12_000, strength, monkeypatch) for strength in (0.0, used)}
+    assert many[used] < many[0.0] + 0.01
