@@ -61,10 +61,12 @@ class CodeModel:
     sizes: Sizes
 
     def __post_init__(self) -> None:
-        order = [code for code, _ in drawing_order(self.layout)]
-        usual = torch.zeros(len(self.layout.shapes))
-        usual[order] = torch.arange(len(order), dtype=torch.float32)
-        self.orders = Orders(self.layout.shapes, usual)
+        order = drawing_order(self.layout)
+        usual, given = torch.zeros(2, len(self.layout.shapes))
+        for place, (code, part) in enumerate(order):
+            usual[code] = place
+            given[code] = place - len(order) * (part in self.layout.late)
+        self.orders = Orders(self.layout.shapes, usual, given)
         self.shifts: Shifts = {}
 
     @classmethod

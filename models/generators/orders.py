@@ -9,7 +9,9 @@ from torch import Tensor
 from models.nets.code_heads import ROOT, CodeShape
 
 USUAL_SHARE = 0.6
-"""Share of rows that are trained in the order in which rows are drawn when nothing is given."""
+"""Share of rows that are trained in the order in which rows are drawn."""
+GIVEN_SHARE = 0.25
+"""Share of these whose late codes come first, as where rows of a class are asked for."""
 
 
 class Codes(NamedTuple):
@@ -36,11 +38,15 @@ class Task(NamedTuple):
 class Orders:
     """Draws orders of the codes of rows, and cuts them at random places.
 
-    `usual` is the place of each code `(codes,)` when rows are drawn from nothing.
+    `usual` is the place of each code `(codes,)` when rows are drawn from nothing, `given` the same
+    when they are drawn from the codes that come last in it; without, there are no such codes.
     """
 
-    def __init__(self, shapes: Sequence[CodeShape], usual: Tensor) -> None:
+    def __init__(
+        self, shapes: Sequence[CodeShape], usual: Tensor, given: Tensor | None = None
+    ) -> None:
         self.usual = usual.float()
+        self.given = self.usual if given is None else given.float()
         parents = [shape.parent for shape in shapes]
         details = [code for code, above in enumerate(parents) if above != ROOT]
         self.details = torch.tensor(details, dtype=torch.long)
@@ -54,10 +60,11 @@ class Orders:
         rows that are drawn together are spread evenly, which is less noise for a mean.
 
         A share of the rows, USUAL_SHARE, takes the usual order. Errors of the first codes drawn
-        are passed on to all later ones, so what sampling meets most is trained most. All other
-        rows take a random order, so that any codes can be given: a code is available once the code
-        that it refines is observed, and of the available ones each is equally likely to be next
-        (drawn as a race in which a code's exponential clock starts when it becomes available).
+        are passed on to all later ones, so what sampling meets most is trained most; and a target,
+        which is drawn last, is what is given most. All other rows take a random order, so that
+        any codes can be given: a code is available once the code that it refines is observed, and
+        of the available ones each is equally likely to be next (drawn as a race in which a code's
+        exponential clock starts when it becomes available).
         Every row is cut after 0..codes-1 codes, all equally likely, and every available code is to
         be predicted (Uria et al. 2014; Hoogeboom et al. 2022, order-agnostic autoregression).
 
@@ -68,8 +75,9 @@ class Orders:
         """
         rows, size = codes.known.shape
         clocks = self._arrivals(codes.known, random)
-        takes_usual = torch.rand(rows, 1, generator=random) < USUAL_SHARE
-        clocks = torch.where(takes_usual, self.usual, clocks)
+        lots = torch.rand(rows, 1, generator=random)
+        clocks = torch.where(lots < USUAL_SHARE, self.usual, clocks)
+        clocks = torch.where(lots < GIVEN_SHARE * USUAL_SHARE, self.given, clocks)
         places = torch.rand(rows, generator=random) if alone else _stratified(rows, random)
         cuts = (places * size).long().clamp_max(size - 1)
         before = clocks < clocks.sort(1).values.gather(1, cuts.unsqueeze(1))

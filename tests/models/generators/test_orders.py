@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from models.generators.orders import USUAL_SHARE, Codes, Orders
+from models.generators.orders import GIVEN_SHARE, USUAL_SHARE, Codes, Orders
 from models.nets.code_heads import CodeShape
 
 SHAPES = (CodeShape(3), CodeShape(4, 0), CodeShape(5, 1), CodeShape(2))
@@ -69,6 +69,17 @@ def test_the_usual_order_has_its_share() -> None:
     last = one[:, 3].float().mean()
     # In a random order the root 0 or the root 3 comes first, equally likely.
     assert float(last) == pytest.approx(USUAL_SHARE + (1 - USUAL_SHARE) / 2, abs=0.015)
+
+
+def test_what_comes_last_comes_first_in_its_share() -> None:
+    known = torch.ones(40_000, 4, dtype=torch.bool)
+    orders = Orders(SHAPES, USUAL, torch.tensor([-3, -2, -1, 0]))
+    task = orders.draw(Codes(known, ~known), torch.Generator().manual_seed(1))
+    one = task.observed[task.observed.sum(1) == 1]
+    usual, given = USUAL_SHARE * (1 - GIVEN_SHARE), USUAL_SHARE * GIVEN_SHARE
+    random = (1 - USUAL_SHARE) / 2
+    assert float(one[:, 3].float().mean()) == pytest.approx(usual + random, abs=0.015)
+    assert float(one[:, 0].float().mean()) == pytest.approx(given + random, abs=0.015)
 
 
 def test_the_seed_decides() -> None:
