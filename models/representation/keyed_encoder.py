@@ -150,7 +150,7 @@ class KeyedEncoder:
         """Rows as the holder of the key reads them: the likeliest codes, with details drawn.
 
         Has the columns that were coded, without ids and outcomes. Without the right key it gives
-        rows that have nothing to do with the true ones.
+        rows that have next to nothing to do with the true ones.
         """
         clean = codes - self.share.noise * keyed_noise(key, marks, self.width)
         hidden = clean[:, self.open_width :] / (HIDDEN_SHARE * self.share.noise)

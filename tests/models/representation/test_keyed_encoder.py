@@ -69,9 +69,12 @@ def test_the_holder_of_the_key_decodes_and_nobody_else(encoder: KeyedEncoder) ->
     assert list(read.columns) == ["size", "weight", "group", "sign", "bill"]
     hits = (read["sign"].astype(str) == FRESH["sign"].astype(str)).mean()
     wrong = encoder.decode(codes, OTHER_KEY, marks, seed=1)
-    blind = (wrong["sign"].astype(str) == FRESH["sign"].astype(str)).mean()
+    # Codes that no row has may be read as values that nobody has.
+    told = wrong["sign"].isin(["x", "y"])
+    blind = (wrong["sign"].astype(str) == FRESH["sign"].astype(str))[told].mean()
     assert hits > 0.9
-    assert 0.4 < blind < 0.6
+    assert told.mean() > 0.5
+    assert 0.42 < blind < 0.58
 
 
 def test_encoding_looks_at_neither_ids_nor_outcomes(encoder: KeyedEncoder) -> None:
