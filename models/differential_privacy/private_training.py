@@ -22,8 +22,9 @@ from models.training.schedule import one_cycle
 MARGIN = 1e-2
 """By so much more noise than the clipped norm asks for: floats may round past it.
 
-Even where another thread has put matrix products into bfloat16 (`quick_products`), of which norms
-and gradients are off by less than half a per cent each.
+Of single rows even where another thread has put matrix products into bfloat16 (`quick_products`),
+of which norms and gradients are off by less than half a per cent each. Where a unit has several
+rows it would not be enough, see `StepPlan.doubles`.
 """
 
 UnitLosses = Callable[[Tensor, torch.Generator], Tensor]
@@ -45,6 +46,13 @@ class StepPlan(Record):
     average_decay: float = Field(default=0.99, ge=0, lt=1)
     units: float = Field(gt=0, description="About how many units there are: a number paid for.")
     block: int = Field(default=1024, gt=0, description="Units that are worked on together.")
+    doubles: bool = True
+    """Whether all is computed in 64 bits, at about twice the time.
+
+    Gradients of the rows of one unit may all but cancel. Of what is left, 32 bits can find a length
+    far below the true one, and what was clipped by it is far too long. A single row's gradient is
+    one product in each linear layer, which does not cancel.
+    """
 
 
 @dataclass(frozen=True)
@@ -69,6 +77,9 @@ def train_privately(module: nn.Module, objective: PrivateObjective, plan: StepPl
     or told, since each would be one more look at the rows. ModelError when the weights are no
     longer numbers.
     """
+    dtype = next(module.parameters()).dtype
+    if plan.doubles:
+        module.double()
     run = _Run(module, objective, plan)
     module.train()
     try:
@@ -77,7 +88,8 @@ def train_privately(module: nn.Module, objective: PrivateObjective, plan: StepPl
             if objective.told is not None:
                 objective.told((step + 1) / plan.steps)
     finally:
-        run.listening.remove_hooks()
+        run.forget()
+        module.to(dtype)
     run.average.swap()
     module.eval()
 
@@ -109,7 +121,8 @@ class _Run:
         """The sum of these units' gradients, each no longer than `clip_norm`, by weight."""
         each = self.objective.losses(block, self.random)
         each.sum().backward(retain_graph=True)  # type: ignore[no-untyped-call]
-        shares = self.listening.get_clipping_coef().detach()
+        # Without a length, nothing is taken: one unit must not make all weights no numbers.
+        shares = self.listening.get_clipping_coef().detach().nan_to_num(nan=0.0)
         self.listening.disable_hooks()
         self.optimizer.zero_grad(set_to_none=True)
         (each * shares).sum().backward()
@@ -121,6 +134,13 @@ class _Run:
         ]
         self.optimizer.zero_grad(set_to_none=True)
         return found
+
+    def forget(self) -> None:
+        """Leaves nothing of single units at the weights: the listener keeps lengths there."""
+        self.listening.remove_hooks()
+        for weight in self.weights:
+            for kept in ("_norm_sample", "grad_sample", "_current_grad_sample", "_forward_counter"):
+                weight.__dict__.pop(kept, None)
 
     def _descend(self, sums: list[np.ndarray], done: float) -> None:
         plan = self.plan

@@ -142,6 +142,7 @@ class PrivateRows:
             learning_rate=sizes.learning_rate,
             units=self.about / self.ledger.sensitivity,
             block=max(1, min(MOST_UNITS, MOST_LOGITS // (values * self.ledger.sensitivity))),
+            doubles=self.ledger.sensitivity > 1,
         )
 
     def _pretended(self, layout: CodeLayout) -> PackedRows:

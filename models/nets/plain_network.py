@@ -60,6 +60,7 @@ class PlainCodeNetwork(nn.Module):
         """Which input vectors are summed, `(units, rows, input vectors)`, ones and zeros."""
         (network,) = self._network
         picked = torch.where(observed >= 0, observed + network.input_start, network.input_blank)
-        marks = torch.zeros((*observed.shape[:-1], len(network.inputs)))
+        height, dtype = len(network.inputs), self.entry.weight.dtype
+        marks = torch.zeros((*observed.shape[:-1], height), dtype=dtype)
         # Torch warns of a layer whose inputs need no gradient and that is listened to backwards.
         return marks.scatter_(-1, picked, 1.0).requires_grad_()
