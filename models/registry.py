@@ -91,8 +91,12 @@ REGISTRY: dict[str, Entry] = {
 NOT_UNDER_PRIVACY = {
     "refresh": "the earlier model's rows would have to be paid for together with the new ones",
     "max_seconds": "how many steps fit into a time hangs on the rows, and no step is unplanned",
+    "dropout": "a unit more moves what all units after it draw, and others may know that chance",
 }
-"""Options that look at rows, or hang on them, beside what is paid for; and why."""
+"""Options that look at rows, or hang on them, beside what is paid for; and why.
+
+Layers draw from torch's own generator, which starts at the same number in every process.
+"""
 
 
 def resolve(choice: ModelChoice) -> Generator:

@@ -184,8 +184,9 @@ def test_nothing_is_told_of_losses_and_no_checkpoint_is_written() -> None:
     assert (model.hidden_, model.found_) == ({}, NOTHING)
 
 
-@pytest.mark.parametrize("option", [{"max_seconds": 60.0}, {"refresh": "0123"}])
+@pytest.mark.parametrize("option", [{"max_seconds": 60.0}, {"refresh": "0123"}, {"dropout": 0.1}])
 def test_options_that_look_at_rows_unpaid_are_refused(option: dict[str, Any]) -> None:
+    """Dropout too: its chance starts at a known number, and a unit more shifts all that follows."""
     with pytest.raises(ModelError, match="does not go with privacy"):
         AnyOrderGenerator(AnyOrderOptions(**option)).fit(people(100, 1), seed=1)
 
