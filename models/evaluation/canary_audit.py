@@ -68,15 +68,37 @@ def audit_generator(
     table, privacy = contract.tables[0], contract.privacy
     if privacy is None:
         raise ModelError(f"audit: contract {contract.id!r} has no privacy, so nothing is claimed.")
-    # Each row is a unit here: how the rows of units are bounded is not for chance to show.
-    alone = table.model_copy(update={"unit": None})
-    data = Dataset(contract.model_copy(update={"tables": (alone,)}), {table.name: like})
+    named = _with_units(table)
+    rows = _of_units_each(like, named, "r")
+    odd = _of_units_each(odd_rows(table, like, canaries, seed=0), named, "c")
+    data = Dataset(contract.model_copy(update={"tables": (named,)}), {table.name: rows})
 
     def score(joined: Dataset, odd: pd.DataFrame) -> FloatArray:
-        return unfitted.fit(joined, seed=0).evidence(odd, like)
+        return unfitted.fit(joined, seed=0).evidence(odd, rows)
 
-    odd = odd_rows(alone, like, canaries, seed=0)
     return audit_fit(data, odd, privacy.delta, score, privacy.rows_per_unit or 1)
+
+
+def _with_units(table: Table) -> Table:
+    """The table with a column of its own for whose each row is.
+
+    The copies of a canary must be of one unit: who clips units would clip each of them by itself.
+    A fit models no identifier, so that the column costs and changes nothing.
+    """
+    name = "unit"
+    while name in table.column_names:
+        name += "_"
+    column = Column(
+        name=name, logical_type="string", physical_type="string", role="identifier",
+        identifier_kind="key",
+    )  # fmt: skip
+    return table.model_copy(update={"columns": (*table.columns, column), "unit": name})
+
+
+def _of_units_each(frame: pd.DataFrame, table: Table, prefix: str) -> pd.DataFrame:
+    """The rows, each of a unit of its own: how rows of units are bounded is not for chance here."""
+    units = [f"{prefix}{number}" for number in range(len(frame))]
+    return frame.assign(**{str(table.unit): pd.Series(units, index=frame.index, dtype="str")})
 
 
 def audit_fit(

@@ -1,6 +1,7 @@
 """An audit passes who keeps a budget, and catches who does not."""
 
 import math
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,7 @@ from models.evaluation.canary_audit import (
     lower_bound,
     odd_rows,
 )
-from models.generators.dp_marginals import DpMarginalsGenerator, DpMarginalsOptions
+from models.generators.dp_marginals import DpMarginalsGenerator, DpMarginalsOptions, whose
 
 LISTED = tuple(f"value {number:02d}" for number in range(40))
 COLUMNS = tuple(
@@ -93,6 +94,33 @@ def test_a_unit_of_three_rows_is_a_canary_of_three_rows(monkeypatch: pytest.Monk
     )
     caught = audit_generator(DpMarginalsGenerator(OPTIONS), contract, data.frame, CANARIES)
     assert caught.lower_bound > EPSILON
+
+
+def test_all_rows_of_a_canary_are_of_one_unit() -> None:
+    """Who clips units would take each copy for a unit of its own, with noise for one: an honest
+    fit would be refused, and a fit that forgets to put rows of a unit together would pass."""
+    data = people(100)
+    privacy = Privacy(epsilon=EPSILON, delta=DELTA, rows_per_unit=3)
+    contract = data.contract.model_copy(update={"privacy": privacy})
+    seen: list[Dataset] = []
+
+    class Recording:
+        def fit(self, data: Dataset, *, seed: int) -> Self:
+            seen.append(data)
+            return self
+
+        def evidence(self, rows: pd.DataFrame, others: pd.DataFrame) -> np.ndarray:
+            return np.zeros(len(rows))
+
+    audit_generator(Recording(), contract, data.frame, 20)
+    (table,), frame = seen[0].contract.tables, seen[0].frame
+    units = whose(table, frame)
+    assert units is not None
+    rows = np.bincount(units)
+    assert sorted(set(rows)) == [1, 3]
+    assert (rows == 1).sum() == 100
+    for unit in np.flatnonzero(rows == 3):
+        assert len(frame[units == unit][list(TABLE.column_names)].drop_duplicates()) == 1
 
 
 def test_an_audit_without_a_claim_is_refused() -> None:
