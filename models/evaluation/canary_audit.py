@@ -30,6 +30,8 @@ GUESSED = 0.5
 """Share of the canaries that are guessed; of the others, nothing is said."""
 MOST_EPSILON = 50.0
 CANARIES = 500
+ROOM = 0.25
+"""Of the rows that delta allows, at most so many each are drawn ones and canaries' own."""
 
 Score = Callable[[Dataset, pd.DataFrame], FloatArray]
 """Fits to a dataset and scores each canary `(canaries,)`: the higher, the surer it was in."""
@@ -68,15 +70,18 @@ def audit_generator(
     table, privacy = contract.tables[0], contract.privacy
     if privacy is None:
         raise ModelError(f"audit: contract {contract.id!r} has no privacy, so nothing is claimed.")
-    named = _with_units(table)
-    rows = _of_units_each(like, named, "r")
-    odd = _of_units_each(odd_rows(table, like, canaries, seed=0), named, "c")
+    named, copies = _with_units(table), privacy.rows_per_unit or 1
+    # The audited fit is held against delta as well, and canaries are rows that its model never had.
+    room = int(ROOM / privacy.delta)
+    rows = _of_units_each(like.head(room), named, "r")
+    count = min(canaries, room // copies)
+    odd = _of_units_each(odd_rows(table, like, count, seed=0), named, "c")
     data = Dataset(contract.model_copy(update={"tables": (named,)}), {table.name: rows})
 
     def score(joined: Dataset, odd: pd.DataFrame) -> FloatArray:
         return unfitted.fit(joined, seed=0).evidence(odd, rows)
 
-    return audit_fit(data, odd, privacy.delta, score, privacy.rows_per_unit or 1)
+    return audit_fit(data, odd, privacy.delta, score, copies)
 
 
 def _with_units(table: Table) -> Table:

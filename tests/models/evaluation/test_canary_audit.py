@@ -123,6 +123,16 @@ def test_all_rows_of_a_canary_are_of_one_unit() -> None:
         assert len(frame[units == unit][list(TABLE.column_names)].drop_duplicates()) == 1
 
 
+def test_canaries_leave_delta_its_room() -> None:
+    """Five hundred canaries of ten rows beside 100 rows: more units than this delta is for."""
+    data = people(100)
+    privacy = Privacy(epsilon=9, delta=1e-3, rows_per_unit=10)
+    contract = data.contract.model_copy(update={"privacy": privacy})
+    audit = audit_generator(DpMarginalsGenerator(OPTIONS), contract, data.frame)
+    assert audit.canaries == 25
+    assert audit.lower_bound <= 9
+
+
 def test_an_audit_without_a_claim_is_refused() -> None:
     bare = people().contract.model_copy(update={"privacy": None})
     with pytest.raises(ModelError, match="nothing is claimed"):
