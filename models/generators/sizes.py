@@ -16,7 +16,7 @@ class Sizes(NamedTuple):
 
 MANY_ROWS = 20_000
 """From here on rows are many enough that a network of 256 units hardly learns them by heart."""
-LEAST_DROPOUT, MOST_DROPOUT = 0.2, 0.35
+LEAST_DROPOUT, DROPOUT, MOST_DROPOUT = 0.2, 0.35, 0.5
 EPOCHS = 50
 MOST_EPOCHS = 100
 FEWEST_EPOCHS = 4
@@ -34,8 +34,8 @@ MOST_WORK = 4e12
 def choose_sizes(rows: int, values: int) -> Sizes:
     """Sizes for `rows` training rows whose codes have so many `values` in all.
 
-    Twice the rows get 1.4 times the steps, as far as MOST_WORK allows. Up to MANY_ROWS rows get
-    MOST_DROPOUT, more rows less: it keeps synthetic rows from leaning towards training rows. Tables
+    Twice the rows get 1.4 times the steps, as far as MOST_WORK allows. MANY_ROWS get
+    DROPOUT, fewer rows more: it keeps synthetic rows from leaning towards training rows. Tables
     of MANY_VALUES, many of them numbers, get a larger network and more passes where they have the
     rows for it. A step costs about as much as all values together, so that tables of hundreds of
     columns get fewer passes.
@@ -64,5 +64,5 @@ def _batch_rows(rows: int) -> int:
 
 
 def _dropout(rows: int) -> float:
-    chance: float = MOST_DROPOUT * min(MANY_ROWS / rows, 1.0) ** 0.5
-    return round(max(chance, LEAST_DROPOUT), 3)
+    chance: float = DROPOUT * (MANY_ROWS / rows) ** 0.25
+    return round(min(max(chance, LEAST_DROPOUT), MOST_DROPOUT), 3)
