@@ -7,7 +7,7 @@ import pytest
 
 from data_contracts.dataset import Dataset
 from data_contracts.errors import ModelError
-from models.representation.declared import predict, predictor, score
+from models.representation.declared import Score, predict, predictor, score
 from models.representation.exposure import expose, known_words
 from models.representation.keyed_encoder import KeyedEncoder
 from models.representation.keyed_noise import fresh_marks, keyed_noise
@@ -19,7 +19,7 @@ FRESH = people(3000, seed=2)
 
 @pytest.fixture(scope="module")
 def encoder() -> KeyedEncoder:
-    agreed = contract()
+    agreed = contract(noise=0.16)
     assert agreed.share is not None
     return KeyedEncoder(agreed.share).fit(Dataset(agreed, {"people": ROWS}), seed=1)
 
@@ -45,15 +45,21 @@ def test_marks_are_different_and_say_nothing_of_the_order() -> None:
 
 def test_the_declared_task_can_be_done_on_codes(encoder: KeyedEncoder) -> None:
     learned, asked = (encoder.tasks_.outcomes(frame)[0] for frame in (ROWS, FRESH))
-    codes = [encoder.encode(frame, KEY, fresh_marks(3000)) for frame in (ROWS, FRESH)]
-    raw = [encoder.reader_.features(frame, encoder.reader_.names) for frame in (ROWS, FRESH)]
-    scores = []
-    for one, other in (raw, [found[:, : encoder.open_width] for found in codes]):
+
+    def scored(one: np.ndarray, other: np.ndarray) -> Score:
         model = predictor(learned, 0).fit(one, learned.answers)
-        scores.append(score(asked, predict(model, asked, other)))
-    assert scores[0].value > 0.8
-    # The noise is new in each run: .84 to .88 in eight of them.
-    assert scores[1].kept_of(scores[0]) > 0.78
+        return score(asked, predict(model, asked, other))
+
+    raw = scored(
+        *(encoder.reader_.features(frame, encoder.reader_.names) for frame in (ROWS, FRESH))
+    )
+    kept = []
+    # The noise is new in each run and in each parcel; one alone moves what is kept by .012.
+    for _ in range(4):
+        codes = [encoder.encode(frame, KEY, fresh_marks(3000)) for frame in (ROWS, FRESH)]
+        kept.append(scored(*(found[:, : encoder.open_width] for found in codes)).kept_of(raw))
+    assert raw.value > 0.8
+    assert np.mean(kept) > 0.85
 
 
 def test_codes_tell_little_of_columns_that_no_task_needs(encoder: KeyedEncoder) -> None:
@@ -96,7 +102,7 @@ def test_codes_are_bounded_and_their_epsilon_is_the_gaussian_one(encoder: KeyedE
 
 def test_a_stored_encoder_gives_the_same_codes(encoder: KeyedEncoder, tmp_path: Path) -> None:
     encoder.save(tmp_path)
-    again = KeyedEncoder.load(tmp_path, contract(known_pairs=5))
+    again = KeyedEncoder.load(tmp_path, contract(known_pairs=5, noise=0.16))
     marks = fresh_marks(3000)
     assert np.array_equal(encoder.encode(FRESH, KEY, marks), again.encode(FRESH, KEY, marks))
     one, other = (found.decode(encoder.encode(FRESH, KEY, marks), KEY, marks, seed=3)
