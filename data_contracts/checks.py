@@ -18,7 +18,7 @@ from data_contracts.written_checks import breaks_written
 
 RuleKind = Literal[
     "present", "minimum", "maximum", "categories", "pattern",
-    "comparison", "sum", "required_when",
+    "comparison", "sum", "product", "required_when",
 ]  # fmt: skip
 _TICKS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 

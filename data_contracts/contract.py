@@ -9,6 +9,8 @@ from data_contracts.choice import ModelChoice
 from data_contracts.record import Record
 from data_contracts.share import Share
 from data_contracts.written_rules import Comparison as Comparison
+from data_contracts.written_rules import Factor as Factor
+from data_contracts.written_rules import Product as Product
 from data_contracts.written_rules import RequiredWhen as RequiredWhen
 from data_contracts.written_rules import Scalar as Scalar
 from data_contracts.written_rules import Sum as Sum

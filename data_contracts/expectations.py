@@ -78,8 +78,10 @@ def _quiet() -> Iterator[None]:
 
 
 def _has_expectation(rule: RowRule) -> bool:
-    # Great Expectations has no expectation for "differs from", and none for sums of columns.
-    return rule.kind != "sum" and (rule.comparison is None or rule.comparison.operator != "!=")
+    # Great Expectations has none for "differs from", and none for sums and products of columns.
+    return rule.kind not in ("sum", "product") and (
+        rule.comparison is None or rule.comparison.operator != "!="
+    )
 
 
 def _is_exact(rule: RowRule, rows: pa.Table) -> bool:

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 from data_contracts.contract import (
     Comparison,
+    Factor,
+    Product,
     RequiredWhen,
     Scalar,
     Sum,
@@ -18,7 +20,8 @@ from data_contracts.contract import (
 
 FORMS = (
     '`column operator column-or-number` as in "starts <= ends" (operators: < <= == != >= >), '
-    '`column + column == column-or-number` as in "net + tax == gross" (also - <= >=), or `column '
+    '`column + column == column-or-number` as in "net + tax == gross" (also - <= >=), `column * '
+    'column == column` as in "round(amount * price, 2) == net" (also /), or `column '
     "present when condition` as in \"reason present when state in ('left', 'lost')\""
 )
 """What a rule may look like, for those who wrote another one."""
@@ -28,7 +31,7 @@ _TOKEN = re.compile(
         | (?P<word>[^\W\d]\w*)
         | (?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w.]))
         | (?P<value>'(?:[^']|'')*')
-        | (?P<sign><=|>=|==|!=|[-<>+(),])
+        | (?P<sign><=|>=|==|!=|[-<>+*/(),])
     )\s*""",
     re.VERBOSE | re.DOTALL,
 )
@@ -58,6 +61,8 @@ def parse_rule(text: str, name: str | None) -> WrittenRule | None:
         if _word(tokens, 1) in _OPPOSITE and _word(tokens, 2) == "when":
             return _presence(tokens, name)
         signs = [token.text for token in tokens if token.kind == "sign"]
+        if {"*", "/"} & set(signs):
+            return _product(tokens, name)
         return _sum(tokens, name) if {"+", "-"} & set(signs) else _comparison(tokens, name)
     except ValueError:
         return None
@@ -110,6 +115,40 @@ def _sum(tokens: list[_Token], name: str | None) -> Sum:
     other = _number(total) if total.kind == "number" else _column(total)
     values = {"terms": written, "operator": operator, "total": other, "name": name}
     return Sum.model_validate(values)
+
+
+def _product(tokens: list[_Token], name: str | None) -> Product:
+    """Either side may be the total; the other one is the product, rounded or not."""
+    (place,) = [place for place, token in enumerate(tokens) if token.text == "=="]
+    factors, totals = tokens[:place], tokens[place + 1 :]
+    if len(factors) == 1:
+        factors, totals = totals, factors
+    (total,) = totals
+    decimals = None
+    if _word(factors, 0) == "round" and factors[1:2] == [_Token("sign", "(")]:
+        *factors, comma, digits, closed = factors[2:]
+        if (comma.text, closed.text) != (",", ")") or not digits.text.isdigit():
+            raise ValueError(tokens)
+        decimals = int(digits.text)
+    times, columns = _multiplied([_Token("sign", "*"), *factors])
+    return Product(factors=columns, times=times, total=_column(total), decimals=decimals, name=name)
+
+
+def _multiplied(tokens: list[_Token]) -> tuple[float | int, tuple[Factor, ...]]:
+    """The number and the columns in a chain of `*` and `/`, each before what it is about."""
+    times: float | int = 1
+    columns = []
+    for sign, factor in zip(tokens[::2], tokens[1::2], strict=True):
+        if sign.text not in ("*", "/"):
+            raise ValueError(tokens)
+        if factor.kind != "number":
+            columns.append(Factor(column=_column(factor), power=1 if sign.text == "*" else -1))
+            continue
+        number = _number(factor)
+        if not number:
+            raise ValueError(tokens)
+        times = times * number if sign.text == "*" else times / number
+    return times, tuple(columns)
 
 
 def _presence(tokens: list[_Token], name: str | None) -> RequiredWhen:

@@ -8,6 +8,7 @@ from itertools import combinations
 from data_contracts.contract import (
     Column,
     Comparison,
+    Product,
     RequiredWhen,
     Scalar,
     Sum,
@@ -54,6 +55,8 @@ def _written_contradictions(table: Table, rule: WrittenRule, path: str) -> Itera
         return _comparison_contradictions(table, rule, path)
     if isinstance(rule, Sum):
         return _sum_contradictions(table, rule, path)
+    if isinstance(rule, Product):
+        return _number_contradictions(table, rule, path)
     return _presence_contradictions(table, rule, path)
 
 
@@ -72,18 +75,24 @@ def _family(column: Column) -> str:
     return "number" if column.logical_type == "integer" else column.logical_type
 
 
-def _sum_contradictions(table: Table, rule: Sum, path: str) -> Iterator[Fault]:
-    columns = [table.column(name) for name in rule.columns]
-    for column in columns:
+def _number_contradictions(table: Table, rule: Sum | Product, path: str) -> Iterator[Fault]:
+    """What cannot be reckoned with: other types, made-up values, one column twice."""
+    what, result = ("adds up", "sums") if isinstance(rule, Sum) else ("multiplies", "products")
+    for column in map(table.column, rule.columns):
         if column.logical_type not in _NUMBERS:
-            found = f"adds up column {column.name!r} of type {column.logical_type}"
-            yield Fault(path, found, "Only integers and numbers have sums.")
+            found = f"{what} column {column.name!r} of type {column.logical_type}"
+            yield Fault(path, found, f"Only integers and numbers have {result}.")
         elif column.role == "identifier":
-            found = f"adds up the identifier {column.name!r}, whose values are made up"
+            found = f"{what} the identifier {column.name!r}, whose values are made up"
             yield Fault(path, found, "Leave it out, or give it another role.")
     repeated = [name for name, count in Counter(rule.columns).items() if count > 1]
     if repeated:
         yield Fault(path, f"column {repeated[0]!r} twice", "Name each column once.")
+
+
+def _sum_contradictions(table: Table, rule: Sum, path: str) -> Iterator[Fault]:
+    columns = [table.column(name) for name in rule.columns]
+    yield from _number_contradictions(table, rule, path)
     low, high = _range_of_sum(table, rule)
     fixed = None if isinstance(rule.total, str) else _double(rule.total, math.inf)
     total = _bounds(columns[-1]) if fixed is None else (fixed, fixed)

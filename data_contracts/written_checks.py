@@ -1,19 +1,24 @@
 """Row rules that an author wrote, each checked exactly: which rows of a typed table break it."""
 
 import operator
+from collections.abc import Sequence
 from decimal import Decimal, localcontext
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data_contracts.contract import Comparison, RequiredWhen, Sum, WrittenRule
+from data_contracts.contract import Comparison, Product, RequiredWhen, Sum, WrittenRule
 from data_contracts.masks import Mask, among, present, true_mask
 
 SUM_TOLERANCE = 1e-9
 """How far a sum of doubles may miss its total, relative to the largest number in the row."""
 SINGLE_SUM_TOLERANCE = 1e-6
 """The same where a column is of single precision (float32)."""
+PRODUCT_TOLERANCE = 1e-12
+"""How far a product may miss its total, relative to it: what doubles lose on their way."""
+SINGLE_PRODUCT_TOLERANCE = 1e-6
+"""The same where a column is of single precision."""
 # Digits in which any sum of Arrow's integers and decimals is exact.
 _EXACT_DIGITS = 100
 # Digits of Arrow's faster decimals.
@@ -32,6 +37,8 @@ def breaks_written(rule: WrittenRule, rows: pa.Table) -> Mask:
     """Which rows break the rule. A missing value breaks only `RequiredWhen`."""
     if isinstance(rule, Comparison):
         return _breaks_comparison(rule, rows)
+    if isinstance(rule, Product):
+        return _breaks_product(rule, rows)
     return _breaks_sum(rule, rows) if isinstance(rule, Sum) else _breaks_presence(rule, rows)
 
 
@@ -47,6 +54,39 @@ def _breaks_presence(rule: RequiredWhen, rows: pa.Table) -> Mask:
     if rule.otherwise:
         return np.asarray(wrong == met)
     return np.asarray(wrong & met)
+
+
+def _breaks_product(rule: Product, rows: pa.Table) -> Mask:
+    columns = [_plain(rows[name]) for name in rule.columns]
+    single = any(pa.types.is_float32(column.type) for column in columns)
+    *factors, total = [_doubles(column) for column in columns]
+    made = multiplied(rule, factors)
+    slack = SINGLE_PRODUCT_TOLERANCE if single else PRODUCT_TOLERANCE
+    with np.errstate(invalid="ignore"):
+        missed = np.abs(made - total) > slack * np.maximum(np.abs(made), np.abs(total)) + half(rule)
+    return np.asarray(missed & np.isfinite(made))
+
+
+def _doubles(column: pa.Array) -> np.ndarray:
+    """Numbers as doubles, NaN where missing; a float32 as the decimal that it prints as."""
+    if pa.types.is_float32(column.type):
+        column = column.cast(pa.string())
+    doubles = column.cast(pa.float64(), safe=False)
+    return np.asarray(doubles.to_numpy(zero_copy_only=False), dtype=np.float64)
+
+
+def multiplied(rule: Product, factors: Sequence[np.ndarray]) -> np.ndarray:
+    """What the factors `(rows,)` of a rule make, not rounded; no finite number by zero."""
+    made = np.full(len(factors[0]), float(rule.times))
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        for factor, values in zip(rule.factors, factors, strict=True):
+            made = made * values if factor.power > 0 else made / values
+    return made
+
+
+def half(rule: Product) -> float:
+    """By how much the total may differ from the product: half a unit of its last decimal."""
+    return 0.0 if rule.decimals is None else 0.5 * 10.0**-rule.decimals
 
 
 def _breaks_sum(rule: Sum, rows: pa.Table) -> Mask:

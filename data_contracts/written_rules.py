@@ -1,4 +1,4 @@
-"""Row rules that an author writes: comparisons, sums, and presence on a condition."""
+"""Row rules that an author writes: comparisons, sums, products, presence on a condition."""
 
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
@@ -77,6 +77,51 @@ class Sum(Record):
         return f"{left} {self.operator} {total}"
 
 
+class Factor(Record):
+    """A column that a product is multiplied by (`power` 1) or divided by (-1)."""
+
+    column: str
+    power: Literal[1, -1] = 1
+
+
+class Product(Record):
+    """A row rule: a number, `times`, with factors, makes `total`, as in `100 * a / b == c`.
+
+    With `decimals` the product is rounded to so many before it is compared, and what lies midway
+    may go either way. Rows in which a column is missing, or that divide by zero, keep the rule.
+    """
+
+    kind: Literal["product"] = "product"
+    factors: tuple[Factor, ...] = Field(min_length=1)
+    times: float | int = 1
+    total: str
+    decimals: int | None = Field(default=None, ge=0, le=12)
+    name: str | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (*(factor.column for factor in self.factors), self.total)
+
+    @property
+    def text(self) -> str:
+        """The rule as a reader would write it."""
+        return self.written(str)
+
+    def written(self, quote: Callable[[str], str]) -> str:
+        """The rule with each column as `quote` writes it."""
+        parts = [
+            f"{'*' if factor.power > 0 else '/'} {quote(factor.column)}" for factor in self.factors
+        ]
+        share = round(1 / self.times) if 1e-9 < self.times < 1 else 0
+        if share and 1 / share == self.times and self.factors[0].power > 0:
+            parts.append(f"/ {share}")
+        elif self.times != 1 or self.factors[0].power < 0:
+            parts.insert(0, f"* {self.times!r}")
+        product = " ".join(parts).removeprefix("* ")
+        product = product if self.decimals is None else f"round({product}, {self.decimals})"
+        return f"{product} == {quote(self.total)}"
+
+
 class RequiredWhen(Record):
     """A row rule: `column` is present (or `missing`) in the rows that meet a condition.
 
@@ -137,6 +182,7 @@ def _rule_kind(rule: Any) -> str:
 WrittenRule = Annotated[
     Annotated[Comparison, Tag("comparison")]
     | Annotated[Sum, Tag("sum")]
+    | Annotated[Product, Tag("product")]
     | Annotated[RequiredWhen, Tag("required_when")],
     Discriminator(_rule_kind),
 ]

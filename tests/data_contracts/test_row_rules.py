@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_contracts.contract import Comparison, RequiredWhen, Scalar, Sum, Term
+from data_contracts.contract import (
+    Comparison,
+    Factor,
+    Product,
+    RequiredWhen,
+    Scalar,
+    Sum,
+    Term,
+)
 from data_contracts.row_rules import parse_rule, rule_text
 
 OPERATORS = ["<", "<=", "==", "!=", ">=", ">"]
@@ -65,6 +73,39 @@ def test_any_sum_survives_writing_and_reading(
     assert type(read.total) is type(rule.total)
 
 
+FACTORS = st.builds(Factor, column=WORDS, power=st.sampled_from([1, -1]))
+TIMES = st.sampled_from([1, 100, 0.01, 1 / 3, 0.3, -2.5, 1e-12, 1e30, 7])
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.lists(FACTORS, min_size=2, max_size=4), TIMES, WORDS, st.none() | st.integers(0, 12))
+def test_any_product_survives_writing_and_reading(
+    factors: list[Factor], times: float, total: str, decimals: int | None
+) -> None:
+    rule = Product(factors=tuple(factors), times=times, total=total, decimals=decimals)
+    assert parse_rule(rule_text(rule), None) == rule
+
+
+@pytest.mark.parametrize(
+    ("text", "times", "powers", "decimals"),
+    [
+        ("round(a * b, 2) == c", 1, [1, 1], 2),
+        ("c == 100 * a / b", 100, [1, -1], None),
+        ("a * b / 100 == c", 0.01, [1, 1], None),
+        ("c == round(1 / a, 0)", 1, [-1], 0),
+        ("a * 1.2 == c", 1.2, [1], None),
+        ("round * b == c", 1, [1, 1], None),
+    ],
+)
+def test_products_read_as_written(
+    text: str, times: float, powers: list[int], decimals: int | None
+) -> None:
+    rule = parse_rule(text, None)
+    assert isinstance(rule, Product)
+    assert (rule.times, rule.total, rule.decimals) == (times, "c", decimals)
+    assert [factor.power for factor in rule.factors] == powers
+
+
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(WORDS, WORDS, st.none() | VALUES, st.booleans(), st.booleans())
 def test_any_presence_survives_writing_and_reading(
@@ -115,7 +156,9 @@ def test_sums_and_presence_read_as_written(text: str, rule: Sum | RequiredWhen) 
     "text",
     ["a + 1 == b", "a + b < c", "a + b == c + d", "a + b != 3", "a + b <= c <= d",
      "3 + a == b", "a + b == 3 + 4", "a + b == 'x'", "a b == c", "a + == c", "+ a == b",
-     "a + b ==", "a +- b == c", "a * b == c", "a + b = c", "-a == b", "a, b == c",
+     "a + b ==", "a +- b == c", "a * b <= c", "a * b + d == c", "a + b = c", "-a == b", "a, b == c",
+     "a * b == 3", "a * b == c / d", "a * 0 == b", "round(a * b) == c", "round(a * b, c) == d",
+     "a * b / == c", "* a == c", "2 * 3 == c", "round(a * b, 99) == c", "a ** b == c",
      "b present", "b present when", "b present when a", "b present when a missing",
      'b present when a == "x"', "b present when a == x", "b present when a != 'x'",
      "b present when a in ()", "b present when a in ('x',)", "b present when a in ('x' 'y')",
@@ -124,7 +167,7 @@ def test_sums_and_presence_read_as_written(text: str, rule: Sum | RequiredWhen) 
      "b present when a == 'x", "'b' present when a present", "3 present when a present",
      "b given when a present", "b present if a present", "b present when 'a' present"],
 )  # fmt: skip
-def test_anything_else_is_neither_sum_nor_presence(text: str) -> None:
+def test_anything_else_is_neither_sum_nor_product_nor_presence(text: str) -> None:
     assert parse_rule(text, None) is None
 
 

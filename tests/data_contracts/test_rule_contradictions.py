@@ -103,6 +103,10 @@ RULES: list[tuple[list[str], str, str]] = [
      "asks for the opposite", "one rule of the two"),
     (["why present when net == 1 else missing", "why present when net == 2 else missing"],
      "asks for the opposite", "one rule of the two"),
+    (["net * why == gross"], "multiplies column 'why' of type string", "have products"),
+    (["net * id == gross"], "multiplies the identifier 'id'", "Leave it out"),
+    (["round(net * tax, 2) == net"], "column 'net' twice", "once"),
+    (["net / taxx == gross"], "no column is called 'taxx'", "'tax'"),
     (["why present when net in (1, 2)", "why present when net == 2 else missing"],
      "asks for the opposite", "one rule of the two"),
     (["why present when net present", "why missing when net in (1, 2)"],
@@ -126,6 +130,7 @@ SOUND = [
     ["why present when net in (1, 2.0)", "why present when net in (2, 1) else missing"],
     ["id present when day present else missing", "why present when id present"],
     ["key missing when gross == 0.5"],
+    ["round(net * tax, 2) == gross", "100 * tax / net == least"],
 ]
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from data_contracts.contract import Comparison, RequiredWhen, Sum, Term
+from data_contracts.contract import Comparison, Product, RequiredWhen, Sum, Term
 from data_contracts.expectations import judge_rows
 from data_contracts.row_rules import parse_rule
 from tests.data_contracts.contracts_at_random import TEXT
@@ -17,7 +17,7 @@ from tests.data_contracts.test_checks import column, found, row_rules, rows, tab
 
 def rule_of(text: str) -> Any:
     rule = parse_rule(text, None)
-    assert isinstance(rule, Sum | RequiredWhen)
+    assert isinstance(rule, Sum | Product | RequiredWhen)
     return rule
 
 
@@ -67,6 +67,31 @@ SUMS: list[tuple[str, tuple[str, ...], list[tuple[Any, ...]]]] = [
 
 @pytest.mark.parametrize(("text", "physical", "lines"), SUMS, ids=str)
 def test_only_the_last_row_breaks_the_sum(
+    text: str, physical: tuple[str, ...], lines: list[tuple[Any, ...]]
+) -> None:
+    assert broken_sums(text, physical, *lines) == [len(lines) - 1]
+
+
+PRODUCTS: list[tuple[str, tuple[str, ...], list[tuple[Any, ...]]]] = [
+    # Of each the last row alone breaks the rule.
+    ("a * b == c", ("int64", "int64", "int64"),
+     [(3, 4, 12), (None, 4, 9), (3, 4, None), (3, 4, 11)]),
+    ("a * b == c", ("int8", "decimal128(12, 2)", "decimal128(12, 2)"),
+     [(3, Decimal("33.33"), Decimal("99.99")), (0, Decimal(5), Decimal(0)),
+      (7, Decimal("12345678.91"), Decimal("86419752.36"))]),
+    ("round(a * b, 2) == c", ("int64", "float64", "float64"),
+     [(3, 0.335, 1.0), (3, 0.335, 1.01), (1, 0.004, 0.0), (3, 0.335, 1.02)]),
+    ("round(100 * a / b, 1) == c", ("int64", "int64", "float64"),
+     [(1, 3, 33.3), (5, 0, 7.0), (2, 3, 66.7), (-1, 3, -33.3), (2, 3, 66.6)]),
+    ("a * b / 100 == c", ("float64", "float64", "float64"),
+     [(0.1, 30.0, 0.03), (1e200, 1e200, 1.0), (7.0, 7.0, 0.49), (7.0, 7.0, 0.490001)]),
+    ("a * b == c", ("float32", "float32", "float32"), [(0.1, 0.2, 0.02), (0.1, 0.2, 0.0201)]),
+    ("1 / a == c", ("float64", "float64"), [(4.0, 0.25), (0.0, 3.0), (4.0, 0.26)]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "physical", "lines"), PRODUCTS, ids=str)
+def test_only_the_last_row_breaks_the_product(
     text: str, physical: tuple[str, ...], lines: list[tuple[Any, ...]]
 ) -> None:
     assert broken_sums(text, physical, *lines) == [len(lines) - 1]
