@@ -63,7 +63,10 @@ _OWNERS = frozenset({
     "customer", "client", "person", "patient", "employee", "user", "member", "holder", "contact",
     "owner", "doctor",
 })  # fmt: skip
-_KEY_WORDS = frozenset({"id", "ids", "key", "uuid", "guid", "pk", "identifier"})
+_KEY_WORDS = frozenset({
+    "id", "ids", "key", "uuid", "guid", "pk", "identifier", "pid", "uid", "rowid", "recid",
+})  # fmt: skip
+_NUMBER_WORDS = frozenset({"no", "nr", "num", "number", "nummer"})
 _TEXT_WORDS = frozenset({
     "comment", "comments", "note", "notes", "remark", "remarks", "message", "description", "text",
     "review", "feedback", "bemerkung",
@@ -90,11 +93,15 @@ def plain_words_of(header: str) -> tuple[str, ...]:
 
 
 def looks_like_key(header: str) -> bool:
-    """Whether the header says that the column identifies rows: `id`, `customer_id`, `orderKey`."""
+    """Whether the header says that the column identifies rows: `id`, `customer_id`, `idNum`."""
     words = words_of(header)
+    if not words:
+        return False
+    if len(words) > 1 and words[-1] in _NUMBER_WORDS:
+        return words[-2] in _KEY_WORDS | _OWNERS
     joined = "".join(words)
-    return bool(words) and (words[-1] in _KEY_WORDS or (len(words) == 1 and joined.endswith("id")
-                            and joined[:-2] in _OWNERS))  # fmt: skip
+    is_owner = len(words) == 1 and joined.endswith("id") and joined[:-2] in _OWNERS
+    return words[-1] in _KEY_WORDS or is_owner
 
 
 def guess_identifier(
@@ -106,7 +113,7 @@ def guess_identifier(
     different (1: all). Numbers can only be told by their header or by a checksum.
     """
     found = _by_value(values) if is_text else _by_digits(values)
-    found = found or _by_header(header, values)
+    found = found or _by_header(header, values, is_text)
     if found is None and is_text:
         found = _by_person(header, values) or _by_shape(header, values, distinct_share)
     return found
@@ -132,7 +139,7 @@ def _by_digits(values: Sequence[str]) -> Guess | None:
     return None
 
 
-def _by_header(header: str, values: Sequence[str]) -> Guess | None:
+def _by_header(header: str, values: Sequence[str], is_text: bool) -> Guess | None:
     words = plain_words_of(header)
     found, joined = set(words), "".join(words)
     # Not only where the checksums fit: mistyped and made-up numbers are still what they are.
@@ -142,11 +149,20 @@ def _by_header(header: str, values: Sequence[str]) -> Guess | None:
         return Guess("email", "has a header and values of e-mail addresses")
     if found & _PHONE_WORDS and _share(values, _full(_PHONE)) >= _MOST:
         return Guess("phone", "has a header and values of phone numbers")
-    if found & _NATIONAL_WORDS or joined in _NATIONAL_WORDS or {"social", "security"} <= found:
+    says_national = found & _NATIONAL_WORDS or joined in _NATIONAL_WORDS
+    # An area such as `3SsnPorch` (three seasons) has numbers too short to name anybody.
+    if (says_national or {"social", "security"} <= found) and (
+        is_text or not values or _share(values, lambda value: len(value) >= 4) >= 0.5
+    ):
         return Guess("national_id", "has the header of national identity numbers")
     if found & _NAME_WORDS or joined in _NAME_WORDS:
         return Guess("name", "has the header of people's names")
-    if found & _ADDRESS_WORDS and not found & {"type", "kind", "count"}:
+    # Codes below a header such as `addr_state` or `Street` (`Pave`) are no addresses.
+    if (
+        found & _ADDRESS_WORDS
+        and not found & {"type", "kind", "count"}
+        and (not values or _share(values, lambda value: len(value) >= 6) >= 0.3)
+    ):
         return Guess("address", "has the header of addresses")
     return None
 
@@ -156,7 +172,7 @@ def _by_person(header: str, values: Sequence[str]) -> Guess | None:
     words = plain_words_of(header)
     if not values or is_of_things(words):
         return None
-    if says_name(words):
+    if says_name(words) and _share(values, _has_digit) < _MOST:
         return Guess("name", "has the header of people's names")
     of_people = says_people(words)
     # Under a header such as `Kunde`, some companies among the people change nothing.
@@ -184,6 +200,10 @@ def _by_shape(header: str, values: Sequence[str], distinct_share: float) -> Gues
 
 def _full(pattern: re.Pattern[str]) -> Callable[[str], bool]:
     return lambda value: pattern.fullmatch(value.strip()) is not None
+
+
+def _has_digit(value: str) -> bool:
+    return any(map(str.isdigit, value))
 
 
 def _share(values: Sequence[str], holds: Callable[[str], bool]) -> float:

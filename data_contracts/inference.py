@@ -231,7 +231,11 @@ def _guess_unit(table: TableDraft) -> None:
         and not column.profile.is_unique
     ]
     named = [column for column in repeated if _names_people(column)]
-    keys = [column for column in repeated if column.values.get("identifier_kind") == "key"]
+    keys = [
+        column
+        for column in repeated
+        if column.values.get("identifier_kind") == "key" and _is_code(column)
+    ]
     if not named + keys:
         return
     unit = (named + keys)[0]
@@ -240,6 +244,13 @@ def _guess_unit(table: TableDraft) -> None:
     if not unit.is_identifier:
         unit.identify("key")
         unit.ask("seems to name whom the rows are about")
+
+
+def _is_code(column: ColumnDraft) -> bool:
+    """Whether a header or digits tell a key from words such as a city's, which name no unit."""
+    words = column.profile.sample
+    digits = sum(any(map(str.isdigit, word)) for word in words)
+    return looks_like_key(column.name) or 2 * digits >= len(words)
 
 
 def _names_people(column: ColumnDraft) -> bool:

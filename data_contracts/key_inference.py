@@ -20,6 +20,9 @@ PEOPLE = frozenset({
 })  # fmt: skip
 # In fewer rows consecutive whole numbers may be anything, such as years.
 _FEWEST_NUMBERS = 20
+# In so many rows none of which repeats, numbers that leave out at most as many more (patients who
+# were excluded, say) were counted, not measured.
+_FEWEST_WITH_GAPS = 100
 
 
 @dataclass
@@ -69,11 +72,12 @@ def find_key(table: TableDraft) -> None:
 
 
 def _counts_rows(column: ColumnDraft) -> bool:
-    """Whether the values are consecutive whole numbers in a column as unique as a row number."""
-    extremes = found_extremes(column)
-    if column.values["logical_type"] != "integer" or column.profile.rows < _FEWEST_NUMBERS:
+    """Whether the values, none of which repeats, are whole numbers in a row, or nearly so."""
+    extremes, rows = found_extremes(column), column.profile.rows
+    if column.values["logical_type"] != "integer" or rows < _FEWEST_NUMBERS:
         return False
-    return bool(extremes.high - extremes.low + 1 == column.profile.rows)
+    span = extremes.high - extremes.low + 1
+    return bool(span <= (2 * rows if rows >= _FEWEST_WITH_GAPS else rows))
 
 
 def _distance(header: str, table: str) -> int:

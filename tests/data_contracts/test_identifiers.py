@@ -32,6 +32,7 @@ CARDS = [
         ("customerName", ["Ann Miller", "Bob Jones"], "name"),
         ("Nachname", ["Gruber", "Huber"], "name"),
         ("passport", ["X1", "Y2"], "national_id"),
+        ("street", ["Hauptstraße", "Ringweg"], "address"),
     ],
 )
 def test_columns_that_name_people_are_caught(header: str, values: list[str], kind: str) -> None:
@@ -113,6 +114,12 @@ def test_a_header_tells_the_kind_of_numbers(header: str, values: list[str], kind
         ("volume", ["44994500", "23005800", "18342800"], 0.9, False),
         ("address_type", ["home", "work"], 0.01, True),
         ("empty", [], 0.0, True),
+        ("addr_state", ["CT", "MN", "OH"], 0.01, True),
+        ("Street", ["Pave", "Grvl"], 0.001, True),
+        ("X3Ssn.Porch", ["0", "168", "144", "1024"], 0.01, False),
+        ("studyName", ["PAL0708", "PAL0809"], 0.01, True),
+        ("name", ["QX-17", "QX-18"], 0.01, True),
+        ("clinic_name", ["North Ward", "Clinical Lab"], 0.01, True),
     ],
 )
 def test_other_columns_are_left_alone(
@@ -127,16 +134,27 @@ def test_card_numbers_need_their_checksum() -> None:
     assert guess_identifier("n", wrong, 1.0, is_text=False) is None
 
 
+def test_national_numbers_may_come_as_numbers() -> None:
+    guess = guess_identifier("ssn", ["123456789", "987654321"], 1.0, is_text=False)
+    assert guess is not None
+    assert guess.kind == "national_id"
+
+
 def test_headers_fall_into_words() -> None:
     assert words_of("customerFirst_name-2") == ("customer", "first", "name", "2")
     assert words_of("#") == ()
 
 
-@pytest.mark.parametrize("header", ["id", "ID", "customer_id", "orderKey", "Product ID", "userid"])
+@pytest.mark.parametrize(
+    "header",
+    ["id", "ID", "customer_id", "orderKey", "Product ID", "userid", "pid", "idNum", "customer_no"],
+)
 def test_key_headers(header: str) -> None:
     assert looks_like_key(header)
 
 
-@pytest.mark.parametrize("header", ["paid", "width", "idle", "valid", "identity_type", "", "#"])
+@pytest.mark.parametrize(
+    "header", ["paid", "width", "idle", "valid", "identity_type", "", "#", "number", "case number"]
+)
 def test_other_headers(header: str) -> None:
     assert not looks_like_key(header)

@@ -313,6 +313,32 @@ def test_a_repeated_key_becomes_the_unit_of_privacy() -> None:
     assert draft_of({"subject": ["s1", "s2"] * 50}).unit == "subject"
 
 
+def test_a_place_is_no_unit_of_privacy() -> None:
+    letters = "abcdefghijklmnopqrst"
+    towns = [f"{one}{two}ville" for one in letters for two in letters]
+    table = draft_of({"town": [*towns, *towns[:80]]})
+    assert table.column("town").role == "identifier"
+    assert table.unit is None
+    coded = [f"N{number}A" for number in range(400)]
+    assert draft_of({"animal": [*coded, *coded[:80]]}).unit == "animal"
+
+
+@pytest.mark.parametrize(
+    ("numbers", "role"),
+    [
+        # Patients of whom some were left out; in any order.
+        ([(7 * n) % 199 + 1 for n in range(150)], "identifier"),
+        # As many different measures have large gaps between them, or repeat.
+        ([(7 * n) % 4999 for n in range(150)], "attribute"),
+        ([(7 * n) % 120 for n in range(150)], "attribute"),
+        # Few rows show nothing: years, with some left out.
+        ([1960 + n + n // 4 for n in range(40)], "attribute"),
+    ],
+)
+def test_numbers_that_count_rows_are_identifiers(numbers: list[int], role: str) -> None:
+    assert column_of(texts(numbers), name="n").role == role
+
+
 def test_a_target_is_a_wish_and_must_exist() -> None:
     profile = profile_of({"age": ["1", "2"] * 30, "income": texts(n % 4 for n in range(60))})
     table = draft_contract([profile], "test", target="income").contract.tables[0]
