@@ -189,8 +189,17 @@ def _reason(finding: Finding) -> Reason:
         return Reason(row, measure.failing, remedy)
     if number(finding.value) is None or not row.bar or not row.interval:
         return Reason(row, f"{measure.label} could not be decided.", UNDECIDED_REMEDY)
-    sentence = f"{measure.label} is beyond its bar, but by no more than chance may explain."
+    side = "within" if _is_within(finding, measure) else "beyond"
+    sentence = f"{measure.label} is {side} its bar, but by no more than chance may explain."
     return Reason(row, sentence, NEAR_BAR_REMEDY + remedy)
+
+
+def _is_within(finding: Finding, measure: Measure) -> bool:
+    """Whether the value itself, without its interval, would pass."""
+    value, bar = number(finding.value), number(finding.bar)
+    if value is None or bar is None or measure.better == "either":
+        return False
+    return value <= bar if measure.better == "lower" else value >= bar
 
 
 def _shown(finding: Finding) -> str:

@@ -58,6 +58,9 @@ def test_the_verdict_comes_first_and_tells_why(state: str, word: str) -> None:
 def test_a_figure_beyond_its_bar_within_chance_is_not_told_as_too_few_rows() -> None:
     text = Page(render_report(report("inconclusive"))).text
     assert "Shape error is beyond its bar, but by no more than chance may explain." in text
+    within = findings()[0].model_copy(update={"value": 2.9, "high": 3.2, "state": "inconclusive"})
+    text = Page(render_report(report(findings=(within,)))).text
+    assert "Shape error is within its bar, but by no more than chance may explain." in text
     few = findings()[0].model_copy(update={"value": None, "state": "inconclusive"})
     text = Page(render_report(report(findings=(few,)))).text
     assert "Shape error could not be decided. " in " ".join(text.split()) + " "
