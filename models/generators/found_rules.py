@@ -10,6 +10,8 @@ import pandas as pd
 
 from data_contracts.contract import Comparison, Sum, Table, WrittenRule
 from data_contracts.dataset import Dataset
+from data_contracts.linear_relations import find_equations, find_orderings
+from data_contracts.paired_codes import determined_pairs
 from data_contracts.row_rules import parse_rule, rule_text
 from data_contracts.schema import to_arrow
 from data_contracts.written_checks import breaks_written
@@ -17,8 +19,6 @@ from models.encoding.category import CategoryCodec
 from models.encoding.column import THRESHOLD, UNKNOWN, BoolArray, IntArray, unit_counts
 from models.encoding.measure import Measure
 from models.encoding.table import TableCodec
-from models.generators.linear_relations import find_equations, find_orderings
-from models.generators.paired_codes import determined_pairs
 from models.generators.states import Never, each_together, find_nevers, indicators, never_together
 
 SCREENED_ROWS = 20_000

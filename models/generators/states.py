@@ -6,10 +6,10 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
+from data_contracts.linear_relations import NEGLIGIBLE
 from models.encoding.column import BoolArray
 from models.encoding.number import NumberCodec
 from models.encoding.table import TableCodec
-from models.generators.linear_relations import NEGLIGIBLE
 
 State = Literal["missing", "zero", "other"]
 MOST_NEVERS = 5000

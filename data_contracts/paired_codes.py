@@ -4,8 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from models.encoding.column import FloatArray, IntArray
-from models.generators.linear_relations import NEGLIGIBLE
+from data_contracts.linear_relations import NEGLIGIBLE, FloatArray, IntArray
 
 
 def determined_pairs(codes: IntArray, units: int) -> Iterator[tuple[int, int]]:

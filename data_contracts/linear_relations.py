@@ -3,10 +3,14 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import numpy.typing as npt
 from scipy.linalg import qr, solve_triangular
 
 from data_contracts.contract import Comparison, Sum
-from models.encoding.column import BoolArray, FloatArray, IntArray
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
 
 NEGLIGIBLE = 40.0
 """What holds by chance in e^-40 of tables was no chance, however many pairs were looked at."""
@@ -34,7 +38,7 @@ def find_equations(numbers: FloatArray, names: Sequence[str], units: int) -> lis
     whose factors are 1 and -1 count.
     """
     present = ~np.isnan(numbers)
-    varied = _varied(numbers, present, units)
+    varied = varied_columns(numbers, units)
     found: dict[frozenset[str], Written] = {}
     for columns, rows in _patterns(present, varied):
         for dependent, factors, constant in _dependencies(numbers[np.ix_(rows, columns)]):
@@ -44,8 +48,9 @@ def find_equations(numbers: FloatArray, names: Sequence[str], units: int) -> lis
     return list(found.values())
 
 
-def _varied(numbers: FloatArray, present: BoolArray, units: int) -> BoolArray:
-    """Which columns differ from their commonest value in enough units."""
+def varied_columns(numbers: FloatArray, units: int) -> BoolArray:
+    """Which columns `(columns,)` differ from their commonest value in enough units."""
+    present = ~np.isnan(numbers)
     share = units / len(numbers)
     varied = np.zeros(numbers.shape[1], dtype=np.bool_)
     for column in range(numbers.shape[1]):
