@@ -12,12 +12,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import tasks  # noqa: F401  (sets how OpenMP's threads wait, before torch is loaded)
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = Path(sys.executable).parent
 _SECONDS_TO_START = 120
+
+# No test is timed: on a busy machine an example takes many times as long as on an idle one.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

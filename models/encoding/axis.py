@@ -36,8 +36,7 @@ class Axis:
     position beyond the `threshold`-th most extreme unit is ever drawn. Where there are too
     few units for a spread, the axis keeps one position in their middle.
 
-    Loss of a round trip: atoms come back exactly; another position comes back inside its cell, or
-    on an atom beside it.
+    Loss of a round trip: atoms come back exactly; another position comes back inside its cell.
     The coarse-then-detail cascade follows TabCascade (arXiv:2601.22816).
     """
 
@@ -145,13 +144,16 @@ class Axis:
         return positions
 
     def log_detail(self, positions: FloatArray) -> FloatArray:
-        """The log density of positions `(rows,)` given their codes; -inf beyond the ends.
+        """The log density of positions `(rows,)` given their codes; -inf for what is never drawn.
 
         Per unit of length, or of whole positions the probability. 0 for atoms and missing ones.
         """
         codes = self.encode(positions)
         logs = np.where((positions < self.low) | (positions > self.high), -np.inf, 0.0)
-        rows = np.flatnonzero((codes[:, 0] >= self.missing + len(self.atoms)) & (logs == 0))
+        binned = codes[:, 0] >= self.missing + len(self.atoms)
+        # Where there are no bins, what lies between two atoms has the code of the nearer one.
+        logs[~binned & ~np.isnan(positions) & ~np.isin(positions, self.atoms)] = -np.inf
+        rows = np.flatnonzero(binned & (logs == 0))
         if not len(rows):
             return logs
         cell = np.searchsorted(self.cell_tops, positions[rows]).clip(max=len(self.cell_tops) - 1)
@@ -163,7 +165,7 @@ class Axis:
         row = np.repeat(np.arange(len(rows)), sizes)
         segment = np.arange(len(row)) - np.repeat(np.cumsum(sizes) - sizes - first, sizes)
         low, high = self.segments[segment].T
-        width = high - low + 1 if self.whole else np.maximum(high - low, TINY)
+        width = self._places(low, high) if self.whole else np.where(high > low, high - low, TINY)
         inside = (positions[rows][row] >= low) & (positions[rows][row] <= high)
         density = (self.segment_ends - before)[segment] * inside / width
         with np.errstate(divide="ignore"):
@@ -220,10 +222,26 @@ class Axis:
         low, high = self.segments[segment.clip(max=len(self.segments) - 1)].T
         share = random.random(len(cells))
         if self.whole:
-            # floor(low + share * (high - low + 1)) without leaving [low, high] by rounding.
-            drawn: FloatArray = np.minimum(np.floor(low + share * (high - low + 1)), high)
-        else:
-            drawn = np.clip(low * (1 - share) + high * share, low, high)
+            return self._whole_between(low, high, share)
+        drawn: FloatArray = np.clip(low * (1 - share) + high * share, low, high)
+        return drawn
+
+    def _places(self, low: FloatArray, high: FloatArray) -> FloatArray:
+        """How many whole positions `(rows,)` there are from `low` to `high` beside the atoms."""
+        between = np.searchsorted(self.atoms, high, side="right") - np.searchsorted(self.atoms, low)
+        return np.maximum(high - low + 1 - between, 1.0)
+
+    def _whole_between(self, low: FloatArray, high: FloatArray, share: FloatArray) -> FloatArray:
+        """The position at a share of those from `low` to `high`, all whole; atoms are left out.
+
+        Rows on atoms have codes of their own: drawn here, too, they would be too many.
+        """
+        first = np.searchsorted(self.atoms, low)
+        # Without the atoms below it, each atom lies where the position after it comes to lie.
+        closed_up = self.atoms - np.arange(len(self.atoms))
+        place = np.floor(share * self._places(low, high))
+        passed = np.searchsorted(closed_up, low + place - first, side="right") - first
+        drawn: FloatArray = np.minimum(low + place + passed, high)
         return drawn
 
 

@@ -15,6 +15,7 @@ from models.encoding.column import (
     THRESHOLD,
     UNKNOWN,
     BoolArray,
+    FloatArray,
     IntArray,
     Part,
     State,
@@ -59,12 +60,13 @@ class CategoryCodec:
         order = np.argsort(names.astype(str).to_numpy(), kind="stable")
         self.values_ = self._plain(names.iloc[order])
         rare = int((~np.isin(index[index >= 0], kept)).sum())
-        self.other_ = False
+        self.other_, self.asked_ = False, 0
         self.made_up_: list[str] = []
         if rare > OTHER_SHARE * len(values) or (rare and not len(kept)):
             self.other_ = self._allows([OTHER])
             if not self.other_:
-                self.made_up_ = self._made_up(min(len(found) - len(kept), MOST_MADE_UP))
+                self.asked_ = min(len(found) - len(kept), MOST_MADE_UP)
+                self.made_up_ = self._made_up(self.asked_)
         if rare and not self._listed:
             self._show_nothing()
         self.parts_ = (Part(self.missing_ + len(self.values_) + self._stands_in),)
@@ -116,6 +118,20 @@ class CategoryCodec:
             found |= (values.astype(object) == OTHER).fillna(False).to_numpy(dtype=bool)
         return np.where(known, ~found, not self.missing_)
 
+    def log_detail(self, values: pd.Series) -> FloatArray:
+        """The log probability of values `(rows,)` given their codes; -inf for what is never drawn.
+
+        The code that stands for all protected values is drawn as "(other)" or as a made-up text.
+        """
+        known = values.notna().to_numpy(dtype=bool)
+        logs = np.where(known & (self._places(values) < 0), -np.inf, 0.0)
+        if self.other_:
+            logs[(values.astype(object) == OTHER).fillna(False).to_numpy(dtype=bool)] = 0.0
+        if self.made_up_:
+            made_up = values.astype(object).isin(self.made_up_).to_numpy(dtype=bool)
+            logs[made_up] = -np.log(len(self.made_up_))
+        return logs
+
     @property
     def domain(self) -> str:
         """The values, if they are few, or how many."""
@@ -132,7 +148,7 @@ class CategoryCodec:
         settings: dict[str, Any] = {
             "missing": self.missing_,
             "other": self.other_,
-            "made_up": len(self.made_up_),
+            "made_up": self.asked_,
             "values": texts,
             "threshold": self.threshold,
         }
@@ -152,7 +168,8 @@ class CategoryCodec:
         texts = pa.array([str(value) for value in state.settings["values"]], pa.string())
         typed = texts.cast(pa.string() if column.logical_type == "string" else _target(column))
         codec.values_ = codec._plain(pd.Series(typed.to_pylist(), dtype=object))
-        codec.made_up_ = codec._made_up(state.settings["made_up"])
+        codec.asked_ = state.settings["made_up"]
+        codec.made_up_ = codec._made_up(codec.asked_)
         codec.parts_ = (Part(codec.missing_ + len(codec.values_) + codec._stands_in),)
         return codec
 

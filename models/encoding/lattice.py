@@ -5,7 +5,7 @@ from typing import Self
 
 import numpy as np
 
-from models.encoding.column import FloatArray, IntArray
+from models.encoding.column import BoolArray, FloatArray, IntArray
 
 MOST_DECIMALS = 8
 EXACT = 2.0**53
@@ -75,6 +75,19 @@ class Lattice:
         # Wraps around only where the distance is rounded anyway.
         distances = values - np.int64(self.origin)
         return np.rint(distances.astype(np.float64) / self.step)
+
+    def holds(self, values: FloatArray | IntArray) -> BoolArray:
+        """Which of the values, int64 or floats, lie on the lattice; of NaN it means nothing."""
+        if not self.whole:
+            return np.ones(len(values), dtype=np.bool_)
+        if values.dtype.kind == "i":
+            whole: BoolArray = values % self.step == self.origin % self.step
+            return whole
+        finite = np.where(np.isfinite(values), values, 0.0)
+        scaled = np.rint(finite * 10.0**self.decimals)
+        exact = scaled / 10.0**self.decimals == finite
+        held: BoolArray = exact & ((scaled - self.origin) % self.step == 0)
+        return held
 
     def values(self, positions: FloatArray) -> FloatArray:
         """The inverse of `positions`: each decimal fraction is the float that text gives."""

@@ -90,8 +90,15 @@ class NumberCodec:
         return self._positions(values)
 
     def log_detail(self, values: pd.Series) -> FloatArray:
-        """The log density of values `(rows,)` given their codes; on a lattice the probability."""
-        return self.axis_.log_detail(self._positions(values))
+        """The log density of values `(rows,)` given their codes; on a lattice the probability.
+
+        Minus infinity off the lattice: nothing is drawn there.
+        """
+        logs = self.axis_.log_detail(self._positions(values))
+        known, integers = values.notna().to_numpy(dtype=bool), _integers(values)
+        numbers = _floats(values)[known] if integers is None else integers
+        logs[known] += np.where(self.lattice_.holds(numbers), 0.0, -np.inf)
+        return logs
 
     def numbers(self, values: pd.Series) -> FloatArray:
         """The values as floats, NaN where missing."""

@@ -163,7 +163,7 @@ class TableCodec:
         logs = np.zeros(len(frame))
         for name in names:
             codec = self.codecs_[name]
-            if isinstance(codec, NumberCodec | TemporalCodec):
+            if isinstance(codec, NumberCodec | TemporalCodec | CategoryCodec):
                 logs += codec.log_detail(frame[name])
             if not self.may_miss(name) and not isinstance(codec, IdentifierCodec | FixedCodec):
                 logs[frame[name].isna().to_numpy(dtype=bool)] = -np.inf

@@ -143,14 +143,23 @@ class TemporalCodec:
         return Measure("day", axis, spread=clock, below=below)
 
     def log_detail(self, values: pd.Series) -> FloatArray:
-        """The log probability of values `(rows,)` given their codes."""
+        """The log probability of values `(rows,)` given their codes; -inf for what is never drawn.
+
+        What is drawn on the first or last day that may be shown is moved to the first or last time:
+        that is left out here.
+        """
         ticks, known = _wall_ticks(values)
         days, rest = np.divmod(ticks, _DAY[_unit(self.dtype_)])
+        never = (ticks < self.span_[0]) | (ticks > self.span_[1])
+        if self.grain_ == "month":
+            never |= month_starts(months_of(days)) != days
         logs = np.zeros(len(values))
         logs[known] = self.day_axis_.log_detail(to_positions(days, self.grain_))
         if self.clock_axis_ is not None:
             clock = self.clock_.positions(rest.astype(np.float64))
             logs[known] += self.clock_axis_.log_detail(clock)
+        never |= ~self.clock_.holds(rest) if self.clock_axis_ is not None else rest != 0
+        logs[known] += np.where(never, -np.inf, 0.0)
         return logs
 
     def numbers(self, values: pd.Series) -> FloatArray:

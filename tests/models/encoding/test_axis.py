@@ -193,6 +193,22 @@ def test_no_end_of_a_segment_is_a_persons_value() -> None:
     assert not np.isin(inner, values).any()
 
 
+def test_whole_positions_are_drawn_as_often_as_they_are_held() -> None:
+    """Those with a code of their own are not drawn from the bins around them, too."""
+    random = np.random.default_rng(5)
+    values = random.integers(0, 700, 3000).astype(np.float64)
+    axis = Axis.fit(values, whole=True, threshold=THRESHOLD)
+    values = np.clip(values, axis.low, axis.high)
+    assert len(axis.atoms) > 30
+    back = np.concatenate([axis.decode(axis.encode(values), random) for _ in range(10)])
+    on_atoms = np.isin(values, axis.atoms)
+    assert np.isin(back, axis.atoms).sum() == 10 * on_atoms.sum()
+    held = values[~on_atoms & (values > axis.low) & (values < axis.high)]
+    between = np.setdiff1d(np.arange(axis.low + 1, axis.high), axis.atoms)
+    assert set(held) <= set(between)
+    assert np.isin(between, back).mean() > 0.95
+
+
 def test_neighbouring_floats_are_atoms_of_their_own() -> None:
     first = 1.0 + 2 * np.finfo(float).eps
     values = np.repeat([1.0, np.nextafter(first, 0), first, 2.0], 20)

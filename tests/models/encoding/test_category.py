@@ -102,6 +102,15 @@ def test_made_up_codes_stand_beside_shared_ones() -> None:
     assert not back[50:].eq("MAIN").any()
 
 
+def test_made_up_codes_are_the_same_ones_once_restored() -> None:
+    own = column(pattern=r"^k\d$")
+    # Of ten codes seven are shared, and stand among those that would be made up first.
+    values = series(own, [f"k{one}" for one in range(7)] * 20 + ["k7", "k8", "k9"] * 5)
+    codec, _ = round_trip(CategoryCodec, own, values)
+    again = CategoryCodec.restore(own, values.dtype, codec.state())
+    assert again.made_up_ == codec.made_up_
+
+
 def test_numbers_that_nobody_shares_are_missing_where_they_may_be() -> None:
     own = column("int64", logical_type="integer", categories=tuple(range(150)))
     codec, back = round_trip(CategoryCodec, own, series(own, np.arange(150)))
