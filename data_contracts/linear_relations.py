@@ -18,6 +18,8 @@ FEWEST_DIFFERENT = 30
 """Units in which a column must differ from its commonest value to take part in a rule."""
 DEPENDENT = 1e-9
 """A column of which less than this share is left over is a sum of others."""
+NEARLY_DEPENDENT = 1e-5
+"""One of which less is left over is a sum that was rounded, such as shares that make up 100 %."""
 LARGEST = 1e150
 """Squares of numbers up to here, and their sums, are finite."""
 ROUNDED = 1e-6
@@ -95,9 +97,14 @@ def _dependencies(
     rank = int((sizes > DEPENDENT * sizes[0]).sum())
     if rank == len(moving):
         return
-    factors = solve_triangular(triangle[:rank, :rank], triangle[:rank, rank:])
-    basis = moving[order[:rank]]
+    # What is left of a rounded sum is noise: sums told by it would have factors of noise.
+    clear = int((sizes[:rank] > NEARLY_DEPENDENT * sizes[0]).sum())
+    factors = solve_triangular(triangle[:clear, :clear], triangle[:clear, rank:])
+    missed = np.abs(triangle[clear:rank, rank:]).max(axis=0, initial=0)
+    basis = moving[order[:clear]]
     for place, dependent in enumerate(moving[order[rank:]]):
+        if missed[place] > DEPENDENT * sizes[0]:
+            continue
         plain = factors[:, place] * spread[dependent] / spread[basis]
         used = np.flatnonzero(np.abs(plain) > ROUNDED)
         signs = np.rint(plain[used])
