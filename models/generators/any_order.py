@@ -32,9 +32,15 @@ from models.generators.code_layout import CodeLayout
 from models.generators.code_model import CodeModel
 from models.generators.found_rules import NOTHING, FoundRules, find_rules
 from models.generators.imputing import Imputer
-from models.generators.packing import pack_rows
+from models.generators.packing import blocks, pack_rows
 from models.generators.private_codes import PrivateRows, private_sizes
-from models.generators.refreshing import check_kind, check_promises, check_values, hidden_shares
+from models.generators.refreshing import (
+    check_kind,
+    check_promises,
+    check_sizes,
+    check_values,
+    hidden_shares,
+)
 from models.generators.sizes import Sizes, choose_sizes
 from models.generators.stored import StoredModel, read_model, write_model
 from models.registry import check_private_options
@@ -106,7 +112,7 @@ class AnyOrderGenerator:
 
         A fit that was killed goes on from the last of its `checkpoints`. With an `earlier` model,
         its codec and weights are taken over and trained on for fewer passes; ModelError where it is
-        of another kind, the table promises other things, or many values are unknown to it.
+        of another kind or size, the table promises other things, or it never draws many values.
 
         Under the contract's `privacy`, all that is learned is paid for: see `PrivateRows`. Then no
         relations are searched for, no checkpoints are written, nothing is told of losses, and the
@@ -173,6 +179,7 @@ class AnyOrderGenerator:
         self.codec_ = TableCodec.restore(self.table_, earlier.codec_.state())
         check_values(self.codec_, data.frame, earlier.hidden_)
         chosen, old = self._sizes(data), earlier.model_.sizes
+        check_sizes(old, {"width": self.options.width, "blocks": self.options.blocks})
         epochs = self.options.epochs or math.ceil(REFRESHED * chosen.epochs)
         sizes = chosen._replace(width=old.width, blocks=old.blocks, epochs=epochs)
         return self._untrained(sizes).restore(earlier.model_.arrays())
@@ -245,8 +252,12 @@ class AnyOrderGenerator:
         if unknown := [name for name in names if name not in self.codec_.columns_]:
             raise ModelError(f"log_density: no column {', '.join(unknown)}.")
         parts = [part for name in names for part in self.codec_.columns_[name]]
-        logs = self.model_.log_probabilities(self.codec_.encode(data.frame), parts)
-        return logs + self.codec_.log_detail(data.frame, names)
+        logs = [
+            self.model_.log_probabilities(self.codec_.encode(rows), parts)
+            + self.codec_.log_detail(rows, names)
+            for rows in blocks(data.parts())
+        ]
+        return np.concatenate([np.empty(0), *logs])
 
     def evidence(self, rows: pd.DataFrame, others: pd.DataFrame) -> np.ndarray:  # noqa: ARG002
         """How much the fit speaks for each of `rows` having been there, `(rows,)`.

@@ -1,6 +1,6 @@
 """Training rows in as few bytes as they need: two for each code."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -44,7 +44,7 @@ def pack_rows(data: Dataset, codec: TableCodec, layout: CodeLayout, seed: int) -
     packed = torch.empty((rows, len(layout.shapes)), dtype=_dtype(layout))
     keys = np.empty(rows, dtype=np.uint64)
     start = 0
-    for frame in _blocks(data.parts()):
+    for frame in blocks(data.parts()):
         codes = layout.to_network(codec.encode(frame))
         packed[start : start + len(frame)] = codes.masked_fill(layout.hidden(codes), HIDDEN)
         keys[start : start + len(frame)] = _unit_keys(frame, table, seed, random)
@@ -81,7 +81,8 @@ def _watched(keys: npt.NDArray[np.uint64]) -> IntArray:
     return np.flatnonzero(np.isin(keys, chosen))
 
 
-def _blocks(parts: Iterable[pd.DataFrame]) -> Iterable[pd.DataFrame]:
+def blocks(parts: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    """The rows of all parts, a bounded number at a time."""
     for part in parts:
         for start in range(0, len(part), _BLOCK):
             yield part.iloc[start : start + _BLOCK]

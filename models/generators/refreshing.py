@@ -1,15 +1,21 @@
 """Whether an earlier model can go on with new rows: same promises, and values that it knows."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
 from data_contracts.contract import Table
 from data_contracts.errors import ModelError
-from models.encoding.column import UNKNOWN
 from models.encoding.table import TableCodec
+from models.generators.sizes import Sizes
 
 EARNEST = 0.05
-"""Share of rows whose value the earlier model cannot tell, from which on it must be made anew."""
+"""Share of rows whose value the earlier model never draws, from which on it must be made anew."""
+DEVIATIONS = 3.0
+"""How many standard errors of that share are taken for chance."""
+MOST_ROWS = 50_000
+"""Rows that are looked at for it: more tell no more."""
 _TOLD = {"description": None}
 """What a column only tells its readers."""
 _PROMISES = ("kind", "unit", "row_rules", "fixed_combinations", "unique_together")
@@ -52,17 +58,34 @@ def check_promises(earlier: Table, table: Table) -> None:
         )
 
 
-def check_values(codec: TableCodec, frame: pd.DataFrame, hidden_before: dict[str, float]) -> None:
-    """ModelError where many values of new rows are unknown to the codec or beyond its ends.
+def check_sizes(earlier: Sizes, asked: Mapping[str, int | None]) -> None:
+    """ModelError where the options ask for another network than that of the earlier model."""
+    own = earlier._asdict()
+    faults = [
+        f"{name} {value} (it has {own[name]})"
+        for name, value in asked.items()
+        if value is not None and value != own[name]
+    ]
+    if faults:
+        raise ModelError(
+            f"refresh: the earlier model cannot go on with {', '.join(faults)}. Leave them out, or "
+            "train anew: leave `refresh` out."
+        )
 
-    `hidden_before` are the shares of values that were already protected in the earlier rows.
+
+def check_values(codec: TableCodec, frame: pd.DataFrame, before: dict[str, float]) -> None:
+    """ModelError where many values of new rows are such as the codec never draws.
+
+    `before` are the shares of such values in the earlier rows. What chance adds to them is no
+    reason: of few rows a good part lies beyond all that may be shown.
     """
-    hidden = hidden_shares(codec, frame)
+    rows = min(len(frame), MOST_ROWS)
     faults = []
-    for name in hidden:
-        share = max(hidden[name] - hidden_before.get(name, 0.0), _beyond(codec, name, frame[name]))
-        if share > EARNEST:
-            faults.append(f"{name} ({share:.0%} of the rows)")
+    for name, share in hidden_shares(codec, frame).items():
+        chance = DEVIATIONS * (share * (1 - share) / rows) ** 0.5
+        more = share - before.get(name, 0.0)
+        if more > EARNEST + chance:
+            faults.append(f"{name} ({more:.0%} of the rows more than before)")
     if faults:
         raise ModelError(
             f"refresh: the earlier model does not know the values of {', '.join(faults)}. Train "
@@ -71,22 +94,12 @@ def check_values(codec: TableCodec, frame: pd.DataFrame, hidden_before: dict[str
 
 
 def hidden_shares(codec: TableCodec, frame: pd.DataFrame) -> dict[str, float]:
-    """The share of rows in which each column's value is unknown to its codec, or protected."""
-    codes = codec.encode(frame)
+    """The share of rows in which each column's value is hidden: one that is never drawn.
+
+    It is protected, beyond the ends or off the lattice of its column, or missing where none was. Of
+    many rows some are looked at, evenly spread.
+    """
+    some = frame.iloc[:: -(-len(frame) // MOST_ROWS)].reset_index(drop=True)
     return {
-        name: float((codes[:, parts.start] == UNKNOWN).mean())
-        for name, parts in codec.columns_.items()
-        if len(parts)
+        name: float(np.isneginf(codec.log_detail(some, (name,))).mean()) for name in codec.columns_
     }
-
-
-def _beyond(codec: TableCodec, name: str, values: pd.Series) -> float:
-    """The share of values outside of the span into which their own codes are decoded."""
-    column = codec.codecs_[name]
-    if column.kind not in ("number", "datetime"):
-        return 0.0
-    known = values.dropna().reset_index(drop=True)
-    back = column.decode(column.encode(known), np.random.default_rng(0)).dropna()
-    if back.empty:
-        return 0.0
-    return float(((known < back.min()) | (known > back.max())).sum() / len(values))

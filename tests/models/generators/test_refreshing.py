@@ -5,11 +5,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from data_contracts.contract import Column, Comparison, Contract, Source, Table
 from data_contracts.dataset import Dataset
 from data_contracts.errors import ModelError
+from data_contracts.schema import column_type, to_frame
 from models.generators.any_order import AnyOrderGenerator, AnyOrderOptions
 from models.generators.independent import IndependentGenerator
 from models.generators.refreshing import check_promises
@@ -121,13 +123,72 @@ def test_values_that_it_does_not_know_are_refused_with_their_share(
 ) -> None:
     strange = dataset([0.6, 0.3, 0.1])
     strange.frame.loc[:299, "plan"] = "d"
-    with pytest.raises(ModelError, match=r"plan \(20% of the rows\)"):
+    with pytest.raises(ModelError, match=r"plan \(20% of the rows more"):
         refreshed(earlier, strange)
     with pytest.raises(ModelError, match="spent"):
         refreshed(earlier, dataset([0.6, 0.3, 0.1], lift=200.0))
     few = dataset([0.6, 0.3, 0.1])
     few.frame.loc[:29, "plan"] = "d"
     assert refreshed(earlier, few).sample(10, seed=1).frame["plan"].isin(["a", "b", "c"]).all()
+
+
+def _rows(column: Column, values: Any) -> Dataset:
+    table = Table(name="one", columns=(column,), source=Source(format="csv", path="x.csv"))
+    array = values if isinstance(values, pa.Array) else pa.array(values)
+    frame = to_frame(pa.table({column.name: array.cast(column_type(column))}))
+    return Dataset(Contract(id="c", version="1", tables=(table,)), {"one": frame})
+
+
+def _texts(*values: str | None) -> pa.Array:
+    return pa.array([*values] * (400 // len(values)), pa.string())
+
+
+_NUMBERS = np.random.default_rng(1).integers(0, 1000, (2, 400))
+_DAY = np.datetime64("2024-01-01", "s")
+TEXT = Column(name="x", logical_type="string", physical_type="string")
+NUMBER = Column(name="x", logical_type="number", physical_type="float64")
+TIME = Column(name="x", logical_type="timestamp", physical_type="timestamp[s]")
+
+
+@pytest.mark.parametrize(
+    ("column", "before", "now"),
+    [
+        (TEXT, _texts("AT"), _texts("AT", "DE")),
+        (TEXT, _texts(None), _texts("AT", "DE")),
+        (TEXT, ["A"] * 300 + [f"r{one}" for one in range(100)], ["A"] * 200 + ["new"] * 200),
+        (NUMBER, [1.0] * 400, _NUMBERS[0] * 1.0),
+        (NUMBER, _NUMBERS[0] % 3 * 4.0, _NUMBERS[1] % 3 * 4.0 + 1.0),
+        (NUMBER, _NUMBERS[0] * 1.0, _NUMBERS[1] * 0.5),
+        (TIME, _DAY + 86_400 * _NUMBERS[0], _DAY + 43_200 * _NUMBERS[1]),
+    ],
+    ids=[
+        "one value", "none", "one code for all rare ones", "one number", "between numbers",
+        "finer numbers", "times of day",
+    ],
+)  # fmt: skip
+def test_values_that_would_be_taken_for_others_are_refused(
+    column: Column, before: Any, now: Any
+) -> None:
+    options = AnyOrderOptions(**OPTIONS, epochs=1)
+    earlier = AnyOrderGenerator(options).fit(_rows(column, before), seed=1)
+    with pytest.raises(ModelError, match="does not know the values of x"):
+        refreshed(earlier, _rows(column, now))
+
+
+@pytest.mark.parametrize("rows", [50, 200])
+def test_few_rows_like_the_earlier_ones_are_no_surprise(rows: int) -> None:
+    """A good part of few rows lies beyond the eighth from either end."""
+    random = np.random.default_rng(1)
+    before, now = (_rows(NUMBER, random.gamma(2.0, 2.0, rows)) for _ in range(2))
+    options = AnyOrderOptions(**OPTIONS, epochs=1)
+    earlier = AnyOrderGenerator(options).fit(before, seed=1)
+    assert len(refreshed(earlier, now).sample(10, seed=1).frame) == 10
+
+
+def test_another_size_is_named(earlier: AnyOrderGenerator) -> None:
+    options = AnyOrderOptions(**{**OPTIONS, "width": 64}, refresh="the earlier one")
+    with pytest.raises(ModelError, match=r"width 64 \(it has 32\)"):
+        AnyOrderGenerator(options).fit(dataset([0.6, 0.3, 0.1]), seed=1, earlier=earlier)
 
 
 def test_the_option_alone_is_not_enough() -> None:
