@@ -54,7 +54,11 @@ def check_generator(contract: Contract) -> None:
         what = f"table {table.name!r}: generator {name!r}"
         if table.kind not in entry.kinds:
             made = ", ".join(sorted(entry.kinds))
-            raise ModelError(f"{what} makes kind {made} only, not {table.kind}. {_ELSE}")
+            raise ModelError(
+                f"{what} makes kind {made} only, not {table.kind}. If the order of its rows need "
+                "not be kept, write `kind: table` and take out entity, time and cadence (keep "
+                f"`unit`). {_ELSE}"
+            )
         if table.foreign_keys and "foreign_keys" not in entry.supports:
             raise ModelError(f"{what} can't keep foreign keys. {_ELSE}")
 

@@ -151,6 +151,14 @@ def test_a_fit_gives_the_same_bytes_whatever_threads_the_process_had(
     assert weights[0] == weights[1]
 
 
+def test_a_series_is_refused_with_the_way_out() -> None:
+    table = contract().tables[0].model_copy(update={"kind": "series", "time": "x"})
+    series = contract().model_copy(update={"tables": (table,)})
+    with pytest.raises(ModelError, match=r"makes kind table only, not series.*`kind: table`"):
+        fit.check_generator(series)
+    fit.check_generator(contract())
+
+
 def test_checkpoints_that_nobody_will_ask_for_go(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
     old, new = (StoredCheckpoints(store, f"c/models/{name}", "t") for name in ("old", "new"))
