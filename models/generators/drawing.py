@@ -21,7 +21,10 @@ ASKED_NUMBERS = 2**19
 SHARED = 0.7
 """Rows are grouped by their known codes while the groups are fewer than this share of them."""
 LEAST_LOGIT = -25.0
-"""What is e^25 times less likely than the likeliest value is not drawn at all."""
+"""What is e^25 times less likely than the likeliest value is not drawn, whatever the temperature:
+values that no row has must not be evened out with those that some have."""
+COLDEST = 1e-30
+"""At this temperature only the likeliest value is left; below it float32 would divide by 0."""
 CROWD = 500
 """Rows of a kind that are drawn at least where they are then weighed against each other."""
 LEAST_WEIGHT = -70.0
@@ -50,7 +53,8 @@ class CodeDrawing:
         shifts: Shifts | None = None,
         temperature: float = 1.0,
     ) -> None:
-        self.network, self.layout, self.temperature = network, layout, temperature
+        self.network, self.layout = network, layout
+        self.temperature = max(temperature, COLDEST)
         self.shifts = shifts or {}
         self.whole_rows = True
         self.order = drawing_order(layout)
@@ -142,12 +146,14 @@ class CodeDrawing:
             parents = codes[groups.example[asked.groups], parent] if parent >= 0 else None
             sizes = torch.bincount(asked.of_row, minlength=len(asked.groups))
             embedded = groups.embedded[asked.groups]
-            logits = self.logits(Question(code, embedded, parents, sizes)) / self.temperature
+            logits = self.logits(Question(code, embedded, parents, sizes))
+            likely, logits = _tempered(logits, self.temperature)
             if guided is None or kept is None:
-                drawn[asked.rows] = draw_values(_shares(logits), asked.of_row, random)
+                drawn[asked.rows] = draw_values(_shares(likely), asked.of_row, random)
                 continue
             weights = self._code_weights(codes[asked.rows], what, kept[asked.rows.numpy()])
-            shares = _shares(guided.weighed(logits[asked.of_row], weights, asked.rows))
+            sides = likely[asked.of_row], logits[asked.of_row]
+            shares = _shares(guided.weighed(sides, weights, asked.rows))
             values = draw_values(shares, torch.arange(len(asked.rows)), random)
             drawn[asked.rows] = values
             if guided.log_weights is not None:
@@ -198,16 +204,20 @@ class _Guided(NamedTuple):
     guide: Guide
     log_weights: Tensor | None
 
-    def weighed(self, logits: Tensor, weights: Tensor, rows: Tensor) -> Tensor:
+    def weighed(self, sides: tuple[Tensor, Tensor], weights: Tensor, rows: Tensor) -> Tensor:
         """Logits `(rows, values)` with what may be had of each value, some share of 1.
 
-        Where nothing is left, they stay as they are: the row is drawn again later.
+        `sides` are those of the likely values and of all. Where nothing is left of the likely ones,
+        the others are taken; where nothing at all is left, all stay as they are: the row is drawn
+        again later.
         """
-        weighed = logits + weights.to(logits.dtype).log()
+        likely, logits = sides
+        log_shares = weights.to(logits.dtype).log()
+        weighed = _first_possible(likely + log_shares, logits + log_shares)
         if self.log_weights is not None:
-            left = weighed.double().logsumexp(1) - logits.double().logsumexp(1)
+            left = weighed.double().logsumexp(1) - likely.double().logsumexp(1)
             self.log_weights[rows] += left.clamp_min(LEAST_WEIGHT)
-        return torch.where(weighed.amax(1, keepdim=True) > -torch.inf, weighed, logits)
+        return _first_possible(weighed, logits)
 
 
 class Question(NamedTuple):
@@ -307,6 +317,18 @@ def drawing_order(layout: CodeLayout) -> list[tuple[int, int]]:
         for part in parts
         for code in range(layout.first[part], layout.first[part] + 1 + (layout.divisors[part] > 0))
     ]
+
+
+def _tempered(logits: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    """Logits `(groups, values)` at a temperature: of the likely values, then of all."""
+    relative = logits - logits.amax(1, keepdim=True)
+    tempered = relative / temperature
+    return tempered.masked_fill(relative <= LEAST_LOGIT, -torch.inf), tempered
+
+
+def _first_possible(logits: Tensor, others: Tensor) -> Tensor:
+    """Logits `(rows, values)`, in rows in which they leave nothing the others."""
+    return torch.where(logits.amax(1, keepdim=True) > -torch.inf, logits, others)
 
 
 def _shares(logits: Tensor) -> Tensor:

@@ -89,6 +89,23 @@ def test_known_codes_stay_as_they_are(model: CodeModel) -> None:
     assert (drawn[:, :2] != UNKNOWN).all()
 
 
+@pytest.mark.parametrize("temperature", [1e-300, 1e-45, 1e-3])
+def test_in_the_cold_only_the_likeliest_is_left(model: CodeModel, temperature: float) -> None:
+    given = np.full((300, 3), UNKNOWN)
+    given[:, 0] = np.arange(300) % 3
+    drawn = model.complete(given, np.random.default_rng(2), temperature=temperature)
+    np.testing.assert_array_equal(drawn[:, 1], SECOND.argmax(1)[given[:, 0]])
+
+
+def test_in_the_heat_only_what_was_seen_is_evened_out(model: CodeModel) -> None:
+    given = np.full((3000, 3), UNKNOWN)
+    given[:, 0] = 1
+    drawn = model.complete(given, np.random.default_rng(2), temperature=1e300)
+    assert np.bincount(drawn[:, 1], minlength=3).min() > 900
+    # No row of this kind has another detail than the first.
+    assert (drawn[:, 2] == 0).all()
+
+
 def test_sharing_the_work_changes_no_distribution(
     model: CodeModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
