@@ -30,6 +30,8 @@ Guided = Callable[[IntArray, np.random.Generator, Guide], IntArray]
 
 GUIDED_NUMBERS = 2**25
 """Rows times values of a column that are weighed at once; 256 MiB of float64."""
+GUIDED_ROWS = 2**18
+"""Rows that are guided at once: a network holds some hundred numbers of each."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,9 @@ class _Maker:
             for name in followed
             for part in self.codec.columns_.get(name, ())
         ]
-        return max(1, min(size, GUIDED_NUMBERS // max(values))) if values else size
+        if not values:
+            return size
+        return max(1, min(size, GUIDED_ROWS, GUIDED_NUMBERS // max(values)))
 
 
 class _Batch:

@@ -15,7 +15,8 @@ from data_contracts.schema import arrow_schema, to_frame
 from models.encoding.column import IntArray
 from models.encoding.table import TableCodec
 from models.generators import batches
-from models.generators.batches import Request, sample_frame
+from models.generators.batches import Guidance, Request, sample_frame
+from models.generators.guide import Guide
 from models.generators.kept_rules import ROUNDS, EarlierKeys, Kept, keep_rules
 
 _WHOLE = {"logical_type": "integer", "physical_type": "int64"}
@@ -145,3 +146,21 @@ def test_a_table_drawn_in_batches_repeats_no_key(monkeypatch: pytest.MonkeyPatch
     rows = sample_frame(codec, unique, Request(900, None, 5), complete)
     assert len(rows) == 900
     assert not rows.duplicated().any()
+
+
+def test_few_rows_at_once_are_guided_however_few_codes_they_have(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(batches, "GUIDED_ROWS", 100)
+    ruled = table(Comparison(left="low", operator="<=", right="high"))
+    training = frame([1, 2] * 50, [3, 4] * 50)
+    codec = TableCodec().fit(training, ruled)
+    sizes: list[int] = []
+
+    def drawn(codes: IntArray, random: np.random.Generator, guide: Guide) -> IntArray:
+        sizes.append(len(codes))
+        return codec.encode(training.iloc[: len(codes)].reset_index(drop=True))
+
+    request = Request(250, None, 5)
+    sample_frame(codec, ruled, request, lambda codes, _: codes, Guidance(drawn))
+    assert sizes == [100, 100, 50]
