@@ -115,7 +115,8 @@ def _dependencies(
         added = float(middle[dependent] - (signs * middle[basis[used]]).sum())
         largest = float(np.abs(numbers[:, [dependent, *basis[used]]]).max())
         added = 0.0 if abs(added) < ROUNDED * max(largest, 1.0) else float(f"{added:.9g}")
-        yield int(dependent), [(int(basis[at]), int(plain[at] > 0) * 2 - 1) for at in used], added
+        terms = sorted((int(basis[at]), int(plain[at] > 0) * 2 - 1) for at in used)
+        yield int(dependent), terms, added
 
 
 def _equation(dependent: str, terms: list[tuple[str, int]], constant: float) -> Written:

@@ -18,7 +18,12 @@ _SUFFIXES = (
     ".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".parquet", ".pq", ".db", ".sqlite",
     ".sqlite3", ".gz", ".zst", ".bz2", ".lz4",
 )  # fmt: skip
+_SQLITE = "sqlite:///"
 _COLUMN = re.compile(r"^  - name:")
+_RULES = re.compile(r"^(  )quality:$|^( +)fixed_combinations:$")
+_FOUND = (
+    "# Found in the data, true of each row read: keep what has to hold, remove what happens to."
+)
 
 
 class Wishes(Record):
@@ -63,7 +68,7 @@ def draft_contract_file(files: tuple[Path, ...], output: Path, wishes: Wishes) -
     ]
     holdout = _add_holdout(profiles, wishes.holdout, folder) if wishes.holdout else {}
     contract_id = wishes.contract_id or _word(_stem(output)) or profiles[0].name
-    draft = draft_contract(profiles, contract_id, wishes.target, holdout)
+    draft = _with_rules(draft_contract(profiles, contract_id, wishes.target, holdout), folder)
     text = _commented(draft, files, output)
     state = _write(output, text)
     asked = dict.fromkeys(f"{each.table}.{each.column}" for each in draft.remarks if each.question)
@@ -111,7 +116,7 @@ def _profile(name: str, path: Path, folder: Path) -> tuple[TableProfile, int]:
 def _placed(source: Source, path: Path, folder: Path) -> Source:
     """The source as a contract in `folder` names it."""
     place = Path(os.path.relpath(path.resolve(), folder)).as_posix()
-    update = {"url": f"sqlite:///{place}"} if source.format == "sql" else {"path": place}
+    update = {"url": f"{_SQLITE}{place}"} if source.format == "sql" else {"path": place}
     return source.model_copy(update=update)
 
 
@@ -126,6 +131,34 @@ def _add_holdout(profiles: Sequence[TableProfile], path: Path, folder: Path) -> 
         )
     fitting[0].widen(held)
     return {fitting[0].name: held.source}
+
+
+def _with_rules(draft: Draft, folder: Path) -> Draft:
+    """The draft with the rules between columns that every row keeps, a holdout's rows too."""
+    from data_contracts.rule_inference import RuleSearch
+
+    tables, notes = [], []
+    for table in draft.contract.tables:
+        search = RuleSearch(table)
+        held = draft.contract.holdout.sources.get(table.name)
+        for source in (table.source, *([] if held is None else [held])):
+            if not search.columns:
+                break
+            for chunk in read_chunks(_replaced(source, folder), Path(), search.columns):
+                search.update(chunk.rows)
+        found = search.proposed()
+        tables.append(found.added(table))
+        notes += [f"{table.name}: {note}" for note in found.notes]
+    contract = draft.contract.model_copy(update={"tables": tuple(tables)})
+    return draft._replace(contract=contract, notes=(*draft.notes, *notes))
+
+
+def _replaced(source: Source, folder: Path) -> Source:
+    """A source of a contract in `folder`, which need not be there yet, from wherever we are."""
+    if source.format == "sql":
+        place = os.path.normpath(folder / str(source.url).removeprefix(_SQLITE))
+        return source.model_copy(update={"url": f"{_SQLITE}{place}"})
+    return source.model_copy(update={"path": os.path.normpath(folder / str(source.path))})
 
 
 def _commented(draft: Draft, files: Sequence[Path], output: Path) -> str:
@@ -159,6 +192,8 @@ def _with_remarks(lines: Sequence[str], draft: Draft) -> Iterator[str]:
             for remark in draft.remarks:
                 if (remark.table, remark.column) == place:
                     yield f"  {_comment(_sentence(remark))}"
+        if found := _RULES.match(line):
+            yield f"{found[1] or found[2]}{_FOUND}"
         yield line
 
 

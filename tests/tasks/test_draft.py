@@ -119,6 +119,47 @@ def test_comments_help_whoever_reads_the_file(tmp_path: Path) -> None:
     assert lines[asked + 1] == "  - name: email"
 
 
+def write_stays(path: Path, broken: int = 0, rows: int = 600) -> Path:
+    """Stays of which each ends after it began and costs nights times a rate, but for the last."""
+    chance = random.Random(broken)
+    stays = []
+    for number in range(rows):
+        nights, rate, day = chance.randint(1, 9), chance.randint(20, 90), chance.randint(1, 15)
+        total = nights * rate + (number >= rows - broken)
+        reason = chance.choice(("late", "ill")) if number % 3 == 0 else ""
+        stays.append((f"2024-03-{day:02d}", f"2024-03-{day + nights:02d}", nights, rate, total,
+                      "void" if number % 3 == 0 else "held", reason))  # fmt: skip
+    names = ("begins", "ends", "nights", "rate", "total", "state", "reason")
+    return write_lines(path, [names, *stays])
+
+
+def test_rules_that_hold_are_proposed_with_a_comment_and_prove_clean(tmp_path: Path) -> None:
+    output = tmp_path / "deep" / "stays.odcs.yaml"
+    drafted = draft([write_stays(tmp_path / "stays.csv")], output)
+    (table,) = load_contract(output).tables
+    rules = {rule.text for rule in table.row_rules}
+    assert rules == {
+        "begins <= ends",
+        "nights * rate == total",
+        "reason present when state == 'void' else missing",
+    }
+    assert {f'stays: proposes "{rule}": so in all 600 rows' for rule in rules} <= {*drafted.notes}
+    lines = output.read_text().splitlines()
+    told = next(at for at, line in enumerate(lines) if line.startswith("  # Found in the data"))
+    assert lines[told + 1] == "  quality:"
+    assert_proves_clean(output, tmp_path / "store", 600)
+
+
+def test_what_the_holdout_breaks_is_not_proposed(tmp_path: Path) -> None:
+    files = [write_stays(tmp_path / "stays.csv")]
+    output = tmp_path / "stays.odcs.yaml"
+    draft(files, output, holdout=write_stays(tmp_path / "held.csv", broken=2))
+    (table,) = load_contract(output).tables
+    assert "nights * rate == total" not in [rule.text for rule in table.row_rules]
+    assert "begins <= ends" in [rule.text for rule in table.row_rules]
+    assert_proves_clean(output, tmp_path / "store", 1200)
+
+
 def test_the_same_files_give_the_same_bytes_and_nothing_is_overwritten(tmp_path: Path) -> None:
     file, output = write_people(tmp_path / "people.csv"), tmp_path / "people.odcs.yaml"
     draft([file], output)
