@@ -15,6 +15,10 @@ class ByteDropout(nn.Module):
         super().__init__()
         self.dropped = round(chance * 256)
 
+    def extra_repr(self) -> str:
+        """Told beside the layer's name, as torch's own layers do."""
+        return f"{self.dropped}/256"
+
     def forward(self, inputs: Tensor) -> Tensor:
         if not self.training or not self.dropped:
             return inputs

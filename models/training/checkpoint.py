@@ -1,5 +1,6 @@
 """A training run as bytes: tensors and plain numbers in one safetensors file, nothing that runs."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -70,6 +71,13 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Te
     optimizer.load_state_dict(state)
 
 
-def shapes_of(network: nn.Module) -> dict[str, list[int]]:
-    """The shape of each tensor of a network: what a checkpoint of it must fit."""
-    return {name: list(value.shape) for name, value in network.state_dict().items()}
+def mark_of(network: nn.Module) -> str:
+    """What tells a network at its start from others: a hash of its layers and of its weights.
+
+    Two that differ in no shape can still differ in dropout, or in the rows that they start from.
+    """
+    mark = hashlib.sha256(str(network).encode())
+    for name, value in network.state_dict().items():
+        mark.update(f"{name} {tuple(value.shape)}".encode())
+        mark.update(value.contiguous().numpy().tobytes())
+    return mark.hexdigest()

@@ -12,9 +12,9 @@ from models.training.average import WeightAverage
 from models.training.checkpoint import (
     Checkpoint,
     below,
+    mark_of,
     optimizer_tensors,
     restore_optimizer,
-    shapes_of,
 )
 from models.training.clock import Clock
 from models.training.passes import Passes
@@ -75,6 +75,7 @@ class _Run:
         # First: a process's first optimizer takes torch seconds to import, out of a limited time.
         steps = plan.epochs * math.ceil(objective.rows / plan.batch_rows)
         self.clock = Clock(steps, plan.max_seconds, plan.spent)
+        self.start = mark_of(network)
         self.random = torch.Generator().manual_seed(seed)
         self.weights = [weight for weight in network.parameters() if weight.requires_grad]
         self.optimizer = torch.optim.AdamW(
@@ -107,6 +108,7 @@ class _Run:
                 self._report(company.progress)
             keeper, now = company.checkpoints, time.monotonic()
             if keeper is not None and now - written >= CHECKPOINT_SECONDS and self.clock.done < 1:
+                self._check(float(self.loss_sum))
                 keeper.write(self._checkpoint().to_bytes())
                 written = now
         self.average.swap()
@@ -163,11 +165,7 @@ class _Run:
 
     def _report(self, progress: ProgressCallback | None) -> None:
         mean = float(self.loss_sum) / self.loss_rows
-        if not math.isfinite(mean):
-            raise ModelError(
-                f"training: the loss is {mean} after {self.record.steps} steps. Lower "
-                f"`learning_rate` (now {self.plan.learning_rate:g})."
-            )
+        self._check(mean)
         self.record.losses.append(mean)
         self.loss_sum, self.loss_rows = torch.zeros(()), 0
         if progress is None:
@@ -178,6 +176,13 @@ class _Run:
             figures["validation_loss"] = list(self.record.validations.values())[-1]
         progress(self.clock.done, figures)
 
+    def _check(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            raise ModelError(
+                f"training: the loss is {loss} after {self.record.steps} steps. Lower "
+                f"`learning_rate` (now {self.plan.learning_rate:g})."
+            )
+
     def _identity(self) -> list[object]:
         """What a checkpoint must have in common with a run that goes on from it.
 
@@ -187,7 +192,7 @@ class _Run:
             self.plan.model_dump(mode="json", exclude={"spent"}),
             self.seed,
             self.objective.rows,
-            shapes_of(self.network),
+            self.start,
         ]
 
     def _checkpoint(self) -> Checkpoint:

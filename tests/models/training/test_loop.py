@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from data_contracts.errors import ModelError
+from models.nets.residual import ByteDropout
 from models.training import loop
 from models.training.average import WeightAverage
 from models.training.loop import train
@@ -189,6 +190,25 @@ def test_a_checkpoint_of_another_run_is_left_alone(monkeypatch: pytest.MonkeyPat
         assert torch.equal(network.weight, fitted()[0].weight)
 
 
+def test_a_run_with_another_network_starts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither another dropout nor another start shows in the shapes of its weights."""
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+
+    def run(chance: float, start: float, keeper: Keeper | None) -> Tensor:
+        network = nn.Sequential(ByteDropout(chance), line())
+        nn.init.constant_(network[1].weight, start)
+        train(network, squares(network), PLAN, seed=1, company=Company(None, keeper))
+        weight: Tensor = network[1].weight
+        return weight
+
+    for other in ((0.25, 0.0), (0.5, 1.0)):
+        keeper = Keeper(100)
+        with pytest.raises(Killed):
+            run(0.5, 0.0, keeper)
+        keeper.lives = math.inf
+        assert torch.equal(run(*other, keeper), run(*other, None))
+
+
 def test_short_runs_write_no_checkpoint() -> None:
     network, keeper = line(), Keeper()
     train(network, squares(network), PLAN, seed=1, company=Company(None, keeper))
@@ -217,11 +237,13 @@ def test_progress_grows_to_one() -> None:
     assert told[-1][1]["epoch"] == PLAN.epochs
 
 
-def test_a_loss_that_is_no_number_is_told() -> None:
+@pytest.mark.parametrize("seconds", [0.0, 30.0])
+def test_a_loss_that_is_no_number_is_told(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", seconds)
     network = line()
     objective = Objective(step=lambda *_: network.weight.sum() * math.inf, rows=ROWS)
     with pytest.raises(ModelError, match="learning_rate"):
-        train(network, objective, PLAN, seed=1)
+        train(network, objective, PLAN, seed=1, company=Company(None, Keeper()))
 
 
 def test_every_pass_takes_each_row_once() -> None:
