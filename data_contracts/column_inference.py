@@ -11,12 +11,13 @@ import numpy as np
 import pyarrow as pa
 
 from data_contracts.column_contradictions import logical_type_of
-from data_contracts.column_profile import CANDIDATES, ColumnProfile, Extremes, is_text
+from data_contracts.column_profile import ColumnProfile, Extremes, is_text
 from data_contracts.contract import Column
 from data_contracts.errors import ContractError, SourceError
 from data_contracts.identifiers import guess_identifier, looks_like_key, plain_words_of
 from data_contracts.schema import type_text
 from data_contracts.time_inference import unread_time
+from data_contracts.type_candidates import CANDIDATES, unread_number
 
 MOST_CATEGORIES = 50
 MOST_CLASSES = 20
@@ -145,6 +146,8 @@ def _set_found_type(draft: ColumnDraft) -> None:
         rivals = [name for name in seen[1:] if name.count("%") == kept.format.count("%")]
         if rivals:
             draft.ask(f"its dates fit {kept.format}, but also {', '.join(rivals)}")
+        if "%y" in kept.format:
+            draft.ask("its years have two digits and are read as 1969 to 2068")
     if draft.profile.odd_null_words:
         words = tuple(draft.profile.odd_null_words)
         draft.values["null_words"] = (*draft.profile.source.null_words, *words)
@@ -167,7 +170,7 @@ def _guess_role(draft: ColumnDraft) -> None:
     words = set(plain_words_of(profile.name))
     if logical in ("string", "integer"):
         texts = list(dict.fromkeys(profile.sample))
-        unread = unread_time(texts)
+        unread = unread_time(texts) or (unread_number(texts) if logical == "string" else None)
         if unread is not None:
             draft.remarks.append(unread)
         share = profile.distinct_share

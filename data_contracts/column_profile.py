@@ -13,8 +13,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data_contracts.contract import Column, LogicalType, Source
+from data_contracts.contract import Source
 from data_contracts.errors import SourceError
+from data_contracts.type_candidates import CANDIDATES, SHAPES, TIME_CANDIDATES
 from data_contracts.typing_rules import type_column
 
 IntArray = npt.NDArray[np.int64]
@@ -31,39 +32,6 @@ _LONGEST = 300
 _ODD_NULL_WORDS = ("?", "-", "--", ".", "n/a", "#N/A", "<NA>", "NaT", "missing", "(null)")
 # What a number would lose: leading zeros (postcodes), a phone's plus, digits beyond a double's.
 _NOT_A_QUANTITY = r"^\s*(\+[0-9]{7,}|[+-]?0[0-9]|[+-]?[0-9]{17,}$)"
-
-_CLOCKS = ("", " %H:%M", " %H:%M:%S")
-_DAYS = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d-%m-%Y", "%m-%d-%Y", "%Y.%m.%d")
-
-
-def _candidates() -> dict[str, Column]:
-    """The types that text may have, by a name of ours, in order of preference."""
-    plain: list[tuple[str, LogicalType, str]] = [
-        ("boolean", "boolean", "bool"),
-        ("integer", "integer", "int64"),
-        ("number", "number", "float64"),
-        ("date", "date", "date32"),
-        ("timestamp", "timestamp", "timestamp[us]"),
-        ("nanoseconds", "timestamp", "timestamp[ns]"),
-        ("instant", "timestamp", "timestamp[us, tz=UTC]"),
-    ]
-    found = {
-        name: Column(name=name, logical_type=logical, physical_type=physical)
-        for name, logical, physical in plain
-    }
-    for clock in _CLOCKS:
-        logical: LogicalType = "timestamp" if clock else "date"
-        physical = "timestamp[us]" if clock else "date32"
-        for day in _DAYS:
-            form = day + clock
-            found[form] = Column(
-                name=form, logical_type=logical, physical_type=physical, format=form
-            )
-    return found
-
-
-CANDIDATES = _candidates()
-TIME_CANDIDATES = CANDIDATES.keys() - {"boolean", "integer", "number"}
 
 
 class Distinct:
@@ -286,8 +254,12 @@ class ColumnProfile:
             self._drop("integer")
         if "boolean" in self.alive and pc.any(pc.is_in(text, value_set=_ZERO_ONE)).as_py():
             self._drop("boolean")
+        first = text[0].as_py().strip()
         for name in tuple(self.alive):
-            if not self._fits(text.slice(0, _PEEK), name) or not self._fits(text, name, True):
+            # Parsing by each of so many formats takes long; one value rules most of them out.
+            if name in SHAPES and SHAPES[name].fullmatch(first) is None:
+                self._drop(name)
+            elif not self._fits(text.slice(0, _PEEK), name) or not self._fits(text, name, True):
                 self._drop(name)
 
     def _fits(self, text: Any, name: str, note: bool = False) -> bool:

@@ -4,6 +4,7 @@
 a contract that the profiled rows keep. A person has the last word.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ from data_contracts.time_inference import HashArray, IntArray, Rhythm, find_rhyt
 from data_contracts.typing_rules import type_column
 
 VERSION = "0.1.0"
+_CODE = re.compile(r"(?=.*[0-9])[A-Za-z0-9]+([ _./-][A-Za-z0-9]+)*")
 
 
 class Remark(NamedTuple):
@@ -247,10 +249,10 @@ def _guess_unit(table: TableDraft) -> None:
 
 
 def _is_code(column: ColumnDraft) -> bool:
-    """Whether a header or digits tell a key from words such as a city's, which name no unit."""
+    """Whether a header or digits tell a key from a city's name, a time of day or an amount."""
     words = column.profile.sample
-    digits = sum(any(map(str.isdigit, word)) for word in words)
-    return looks_like_key(column.name) or 2 * digits >= len(words)
+    codes = sum(_CODE.fullmatch(word) is not None for word in words)
+    return looks_like_key(column.name) or 2 * codes >= len(words)
 
 
 def _names_people(column: ColumnDraft) -> bool:

@@ -93,6 +93,49 @@ def test_a_date_that_reads_two_ways_is_asked_about() -> None:
     assert "%m/%d/%Y" in question
 
 
+@pytest.mark.parametrize(
+    ("written", "physical", "format"),
+    [
+        ("5-Jan-2020", "date32", "%d-%b-%Y"),
+        ("January 5, 2020", "date32", "%B %d, %Y"),
+        ("Jan 5 2020", "date32", "%b %d %Y"),
+        ("5 January 2020", "date32", "%d %B %Y"),
+        ("01/25/2020 02:05:06 PM", "timestamp[us]", "%m/%d/%Y %I:%M:%S %p"),
+        ("2020-01-05 2:05 pm", "timestamp[us]", "%Y-%m-%d %I:%M %p"),
+    ],
+)
+def test_dates_are_read_however_they_are_written(written: str, physical: str, format: str) -> None:
+    column = column_of([written] * 30)
+    assert (column.physical_type, column.format, column.confirm) == (physical, format, False)
+    mixed = [*[written] * 30, "some day"]
+    assert column_of(mixed).logical_type == "string"
+
+
+def test_years_of_two_digits_are_asked_about() -> None:
+    draft = draft_contract([profile_of({"on": ["01/25/68", "02/26/69"] * 20})], "test")
+    column = draft.contract.tables[0].column("on")
+    assert (column.physical_type, column.format, column.confirm) == ("date32", "%m/%d/%y", True)
+    assert "1969 to 2068" in draft.remarks[0].text
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        (["$1,234.50", "$7.25", "-$3"], True),
+        (["45.3%", "7%"], True),
+        (["1'000", "25"], True),
+        (["(12.50)", "7.00"], True),
+        (["1,234 €", "12"], True),
+        (["48.123,16.456", "48.2,16.4"], False),
+        (["1,2", "3,4"], False),
+        (["A1", "B2"], False),
+    ],
+)
+def test_numbers_with_signs_are_told(values: list[str], told: bool) -> None:
+    draft = draft_contract([profile_of({"x": values * 10})], "test")
+    assert any("take these out in the source" in remark.text for remark in draft.remarks) == told
+
+
 def test_missing_values_decide_what_is_required() -> None:
     table = draft_of({"full": ["1", "2", "2"], "gaps": ["1", "NA", "2"], "odd": ["1", "?", "2"]})
     assert [column.required for column in table.columns] == [True, False, False]
@@ -321,6 +364,8 @@ def test_a_place_is_no_unit_of_privacy() -> None:
     assert table.unit is None
     coded = [f"N{number}A" for number in range(400)]
     assert draft_of({"animal": [*coded, *coded[:80]]}).unit == "animal"
+    clocks = [f"{minute // 60:02d}:{minute % 60:02d}" for minute in range(0, 1400, 3)]
+    assert draft_of({"at": [*clocks, *clocks[:80]]}).unit is None
 
 
 @pytest.mark.parametrize(
