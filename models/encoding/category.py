@@ -137,6 +137,8 @@ class CategoryCodec:
         """The values, if they are few, or how many."""
         if len(self.values_) > 20:
             return f"one of {len(self.values_)} values that at least {self.threshold} units hold"
+        if not self.values_ and self.other_:
+            return f"{OTHER} only" + " or nothing" * self.missing_
         if not self.values_:
             return "nothing: too few units share any of its values"
         listed = ", ".join(str(value) for value in self.values_)

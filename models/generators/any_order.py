@@ -231,7 +231,7 @@ class AnyOrderGenerator:
 
         One draw from the learned conditional distribution: other seeds give other draws. As a
         `point`, the middle of 21 draws, or the commonest of them where values have no order.
-        Identifiers stay as they are. ModelError before `fit`.
+        Identifiers and columns without any value stay as they are. ModelError before `fit`.
         """
         check_fitted(self, "model_", "impute")
         guidance = Guidance(self.model_.complete_guided, self.found_)

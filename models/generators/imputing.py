@@ -10,6 +10,7 @@ from data_contracts.checks import broken_rows, row_rules
 from data_contracts.contract import Table
 from data_contracts.schema import to_arrow
 from models.encoding.column import UNKNOWN, BoolArray, FloatArray, IntArray
+from models.encoding.fixed import FixedCodec
 from models.encoding.table import TableCodec
 from models.generators.batches import Guidance
 from models.generators.guide import Guide
@@ -25,7 +26,8 @@ POINT_DRAWS = 21
 class Imputer:
     """Draws the missing cells of rows, each given all known cells of its row.
 
-    Only modelled columns are filled in: identifiers and columns without any value stay as they are.
+    Identifiers and columns without any value stay as they are; a column that had one value in every
+    row learned from gets it.
     """
 
     codec: TableCodec
@@ -34,6 +36,7 @@ class Imputer:
 
     def draw(self, frame: pd.DataFrame, seed: int) -> pd.DataFrame:
         """The rows with every missing cell drawn; known cells, order and dtypes stay."""
+        frame = self._with_constants(frame)
         starts = range(0, max(len(frame), 1), BATCH_ROWS)
         filled = []
         for start, child in zip(
@@ -50,6 +53,7 @@ class Imputer:
         row, the one nearest the middles: each middle by itself would not keep the rule.
         """
         seeds = np.random.SeedSequence(seed).generate_state(POINT_DRAWS, dtype=np.uint32)
+        frame = self._with_constants(frame)
         draws = [self.draw(frame, int(one)) for one in seeds]
         columns = {name: frame[name].reset_index(drop=True) for name in frame.columns}
         gaps = self._missing(frame)
@@ -67,6 +71,17 @@ class Imputer:
                     taken = pool.take(nearest[rows] * len(rows) + np.arange(len(rows)))
                     columns[name] = _replaced(columns[name], rows, taken.reset_index(drop=True))
         return pd.DataFrame(columns)
+
+    def _with_constants(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The rows with the missing cells of columns that have one value."""
+        found = {}
+        for name, codec in self.codec.codecs_.items():
+            rows = np.flatnonzero(frame[name].isna().to_numpy(dtype=bool))
+            if isinstance(codec, FixedCodec) and len(rows):
+                nothing = np.empty((len(rows), 0), dtype=np.int64)
+                drawn = codec.decode(nothing, np.random.default_rng(0))
+                found[name] = _replaced(frame[name], rows, drawn)
+        return frame.reset_index(drop=True).assign(**found)
 
     def _tied(self, names: list[str]) -> list[list[str]]:
         """The columns in groups: those of a rule or a combination, by itself or in a chain."""

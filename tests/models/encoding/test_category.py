@@ -74,6 +74,13 @@ def test_many_rare_values_become_one_other() -> None:
     ]  # fmt: skip
 
 
+def test_other_alone_can_be_given() -> None:
+    own = column()
+    codec = CategoryCodec(own).fit(series(own, [f"street {row}" for row in range(50)]))
+    assert codec.domain == f"{OTHER} only"
+    assert not codec.outside(series(own, [OTHER])).any()
+
+
 def test_no_other_where_the_contract_forbids_it() -> None:
     own = column(categories=("a", "b", *map(str, range(100))))
     values = series(own, ["a", "b"] * 50 + [str(one) for one in range(100)])

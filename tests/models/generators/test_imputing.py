@@ -2,10 +2,13 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 from pandas.testing import assert_frame_equal
 
 from data_contracts.dataset import Dataset
+from models.generators.any_order import AnyOrderGenerator, AnyOrderOptions
 from tests.models.generators.deliveries import CITIES, CONTRACT, TABLE, deliveries, delivery_model
+from tests.models.generators.tables import people
 
 
 def gaps() -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -73,3 +76,17 @@ def test_points_keep_rules_and_combinations_where_several_of_their_columns_are_m
 def test_rows_without_gaps_come_back_as_they_are() -> None:
     whole, _ = gaps()
     assert_frame_equal(imputed(whole), whole)
+
+
+@pytest.mark.parametrize("point", [False, True])
+def test_a_column_of_one_value_gets_it(point: bool) -> None:
+    rows = people(300, seed=1)
+    member = pd.array([True] * 300, dtype="boolean")
+    one = Dataset(rows.contract, {"people": rows.frame.assign(group="north", member=member)})
+    options = AnyOrderOptions(width=8, blocks=0, epochs=1)
+    model = AnyOrderGenerator(options).fit(one, seed=1)
+    holed = one.frame.copy()
+    holed.loc[::2, "group"], holed.loc[::3, "member"] = None, None
+    filled = model.impute(Dataset(rows.contract, {"people": holed}), seed=1, point=point).frame
+    assert filled["group"].eq("north").all() and filled["member"].all()
+    assert filled.dtypes.tolist() == holed.dtypes.tolist()
