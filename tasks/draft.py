@@ -8,7 +8,7 @@ from pathlib import Path
 
 from data_contracts.contract import Contract, Source
 from data_contracts.contradictions import RESERVED
-from data_contracts.errors import ContractError
+from data_contracts.errors import ContractError, SourceError
 from data_contracts.inference import Draft, Remark, TableProfile, draft_contract
 from data_contracts.loading import dump_contract, parse_contract
 from data_contracts.record import Record
@@ -110,6 +110,12 @@ def _profile(name: str, path: Path, folder: Path) -> tuple[TableProfile, int]:
     for chunk in read_chunks(source, Path()):
         profile.update(chunk.rows)
         unreadable += len(chunk.unreadable)
+    if unreadable > profile.rows:
+        raise SourceError(
+            f"{path}: {unreadable:,} of {unreadable + profile.rows:,} rows have another number of "
+            "fields than its first line. If lines of comment or a title stand above the names of "
+            "the columns, take them out."
+        )
     return profile, unreadable
 
 

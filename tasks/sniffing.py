@@ -41,6 +41,10 @@ def sniff_source(path: Path) -> Source:
         sample = _read_sample(stream)
     encoding, text = _decoded(sample)
     names = "".join(file.suffixes).lower()
+    if re.match(r"\s*\[\s*[{\[]", text) and ".json" in names:
+        raise SourceError(
+            problem(str(file), "one JSON list", "Write JSON Lines instead: an object a line.")
+        )
     if any(suffix in names for suffix in (".jsonl", ".ndjson")) or text.lstrip()[:1] == "{":
         return Source(format="jsonl", path=str(path), encoding=encoding)
     return _sniff_csv(str(path), text, encoding)

@@ -228,6 +228,14 @@ def test_rows_of_another_width_are_said(tmp_path: Path) -> None:
     assert any("1 rows have too few or too many fields" in note for note in drafted.notes)
 
 
+def test_a_title_above_the_header_is_refused(tmp_path: Path) -> None:
+    lines = "".join(f"{row},{row % 3}\n" for row in range(50))
+    (tmp_path / "titled.csv").write_text(f"# exported yesterday\na,b\n{lines}")
+    with pytest.raises(SourceError, match="51 of 51 rows .* take them out"):
+        draft_contract_file((tmp_path / "titled.csv",), tmp_path / "t.odcs.yaml", Wishes())
+    assert not (tmp_path / "t.odcs.yaml").exists()
+
+
 def test_wishes_that_cannot_be_met_are_refused(tmp_path: Path) -> None:
     file, output = write_people(tmp_path / "people.csv"), tmp_path / "people.odcs.yaml"
     with pytest.raises(ContractError, match="Did you mean 'age'"):

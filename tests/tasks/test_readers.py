@@ -284,6 +284,12 @@ def test_formats_are_guessed(tmp_path: Path) -> None:
     assert sniff_source(tmp_path / "rows.dat").format == "parquet"
 
 
+def test_a_json_list_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    (tmp_path / "rows.json").write_text('[{"a": 1, "b": 2},\n {"a": 3, "b": 4}]')
+    with pytest.raises(SourceError, match="one JSON list.*JSON Lines"):
+        sniff_source(tmp_path / "rows.json")
+
+
 def test_reading_ahead_hands_on_errors_and_stops_when_left() -> None:
     made: list[int] = []
 
