@@ -231,7 +231,7 @@ def test_rows_of_another_width_are_said(tmp_path: Path) -> None:
 def test_a_title_above_the_header_is_refused(tmp_path: Path) -> None:
     lines = "".join(f"{row},{row % 3}\n" for row in range(50))
     (tmp_path / "titled.csv").write_text(f"# exported yesterday\na,b\n{lines}")
-    with pytest.raises(SourceError, match="51 of 51 rows .* take them out"):
+    with pytest.raises(SourceError, match=r"51 of 51 rows .* take them out"):
         draft_contract_file((tmp_path / "titled.csv",), tmp_path / "t.odcs.yaml", Wishes())
     assert not (tmp_path / "t.odcs.yaml").exists()
 

@@ -286,7 +286,7 @@ def test_formats_are_guessed(tmp_path: Path) -> None:
 
 def test_a_json_list_is_refused_with_the_way_out(tmp_path: Path) -> None:
     (tmp_path / "rows.json").write_text('[{"a": 1, "b": 2},\n {"a": 3, "b": 4}]')
-    with pytest.raises(SourceError, match="one JSON list.*JSON Lines"):
+    with pytest.raises(SourceError, match=r"one JSON list.*JSON Lines"):
         sniff_source(tmp_path / "rows.json")
 
 
