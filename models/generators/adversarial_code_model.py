@@ -25,6 +25,7 @@ from models.nets.code_critic import CodeCritic, gradient_penalty
 from models.nets.code_generator import CodeGenerator
 from models.nets.code_heads import ROOT
 from models.nets.weights import take_over, weights_of
+from models.training.chance import global_chance
 from models.training.loop import train
 from models.training.plan import Company, Objective, TrainingPlan, TrainingRecord
 
@@ -102,8 +103,7 @@ class AdversarialCodeModel:
     def untrained(cls, parts: Sequence[Part], sizes: AdversarialSizes, *, seed: int = 0) -> Self:
         """A model with random weights; torch's global random state is left as it was."""
         layout = CodeLayout.of(parts)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with global_chance(seed):
             networks = Duel(layout, sizes)
         columns = networks.generator.heads.starts[-1]
         return cls(layout, networks.eval(), sizes, np.full(columns, 1 / columns))

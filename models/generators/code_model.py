@@ -22,6 +22,7 @@ from models.generators.sizes import Sizes
 from models.nets.code_network import CodeNetwork
 from models.nets.smoothing import LineSmoothing
 from models.nets.weights import take_over, weights_of
+from models.training.chance import global_chance
 from models.training.loop import train
 from models.training.plan import (
     ALONE,
@@ -78,8 +79,7 @@ class CodeModel:
         Torch's global random state is left as it was.
         """
         layout = CodeLayout.of(parts, late)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with global_chance(seed):
             network = CodeNetwork(
                 layout.shapes,
                 width=sizes.width,

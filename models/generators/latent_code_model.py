@@ -22,6 +22,7 @@ from models.generators.head_drawing import (
 from models.generators.latent_mixture import LatentMixture
 from models.nets.code_autoencoder import CodeAutoencoder
 from models.nets.weights import take_over, weights_of
+from models.training.chance import global_chance
 from models.training.loop import train
 from models.training.plan import Company, Objective, TrainingPlan, TrainingRecord
 
@@ -63,8 +64,7 @@ class LatentCodeModel:
     def untrained(cls, parts: Sequence[Part], sizes: LatentSizes, *, seed: int = 0) -> Self:
         """A model with random weights and the prior N(0, I); global random state is kept."""
         layout = CodeLayout.of(parts)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with global_chance(seed):
             network = CodeAutoencoder(
                 layout.shapes,
                 width=sizes.width,

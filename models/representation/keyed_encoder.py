@@ -24,6 +24,7 @@ from models.representation.game import HIDDEN_SHARE, Board, Game, Stakes, holder
 from models.representation.keyed_noise import keyed_noise, on_grid
 from models.representation.players import Players, RowEncoder, perceptron
 from models.representation.rows import RowReader, units_of
+from models.training.chance import global_chance
 from models.training.loop import train
 from models.training.plan import Company, Objective, TrainingPlan
 
@@ -64,8 +65,7 @@ class KeyedEncoder:
         self.reader_ = RowReader().fit(frame, self.table_, outcome_columns(self.share))
         self.tasks_ = TaskReader().fit(self.share.tasks, frame, self.table_, self.reader_)
         board = self._board(frame, seed)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with global_chance(seed):
             self._make_players(board.classes)
             rows = len(frame)
             batch_rows = min(512, max(rows // 8, 16))

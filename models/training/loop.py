@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from data_contracts.errors import ModelError
 from models.base import Checkpoints, ProgressCallback
 from models.training.average import WeightAverage
+from models.training.chance import global_chance
 from models.training.checkpoint import (
     Checkpoint,
     below,
@@ -56,8 +57,7 @@ def train(
     same weights on the same machine with the same number of threads; torch's global random state
     is left as it was. Raises ModelError when the loss is no longer a number.
     """
-    with torch.random.fork_rng(devices=[]), quick_products():
-        torch.manual_seed(seed)
+    with global_chance(seed), quick_products():
         return _Run(network, objective, plan, seed).finish(company)
 
 
