@@ -116,18 +116,20 @@ class TableCodec:
     ) -> pd.DataFrame:
         """Rows in the table's columns, order and dtypes; `first_row` numbers issued identifiers.
 
-        `decoders` take the place of the codecs of some columns.
+        `decoders` take the place of the codecs of some columns; they come last, in their order.
         """
         columns = {}
-        for name, codec in self.codecs_.items():
-            place = self.columns_[name]
+        last = [] if decoders is None else list(decoders)
+        for name in (*(name for name in self.codecs_ if name not in last), *last):
+            codec, place = self.codecs_[name], self.columns_[name]
             if decoders is not None and name in decoders:
                 columns[name] = decoders[name](codes[:, place.start : place.stop], random)
             elif isinstance(codec, IdentifierCodec):
                 columns[name] = codec.issue(first_row, len(codes), random)
             else:
                 columns[name] = codec.decode(codes[:, place.start : place.stop], random)
-        return pd.DataFrame(columns, index=pd.RangeIndex(len(codes)))
+        ordered = {name: columns[name] for name in self.codecs_}
+        return pd.DataFrame(ordered, index=pd.RangeIndex(len(codes)))
 
     def encode_given(self, given: Given, rows: int) -> IntArray:
         """Codes (rows, parts) of given values, UNKNOWN where nothing is given.

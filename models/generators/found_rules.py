@@ -1,6 +1,6 @@
 """Relations between columns that no contract names: found in the training rows, then kept."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -8,15 +8,23 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from data_contracts.contract import Comparison, Sum, Table, WrittenRule
+from data_contracts.contract import Comparison, Product, Sum, Table, WrittenRule
 from data_contracts.dataset import Dataset
 from data_contracts.linear_relations import find_equations, find_orderings
 from data_contracts.paired_codes import determined_pairs
+from data_contracts.product_relations import find_products
 from data_contracts.row_rules import parse_rule, rule_text
 from data_contracts.schema import to_arrow
 from data_contracts.written_checks import breaks_written
 from models.encoding.category import CategoryCodec
-from models.encoding.column import THRESHOLD, UNKNOWN, BoolArray, IntArray, unit_counts
+from models.encoding.column import (
+    THRESHOLD,
+    UNKNOWN,
+    BoolArray,
+    FloatArray,
+    IntArray,
+    unit_counts,
+)
 from models.encoding.measure import Measure
 from models.encoding.table import TableCodec
 from models.generators.states import Never, each_together, find_nevers, indicators, never_together
@@ -107,7 +115,7 @@ def find_rules(
     if count < FEWEST_UNITS:
         return NOTHING
     rules = tuple(_linear(frame, table, codec, count))
-    joined = [set(rule.columns) for rule in rules if isinstance(rule, Sum) or rule.operator == "=="]
+    joined = [set(rule.columns) for rule in rules if _is_equation(rule)]
     joined += [set(names) for names in table.fixed_combinations]
     candidates = FoundRules(
         rules,
@@ -134,8 +142,8 @@ def _free(table: Table, codec: TableCodec) -> list[str]:
 
 def _linear(
     frame: pd.DataFrame, table: Table, codec: TableCodec, units: int
-) -> Iterator[Comparison | Sum]:
-    """Comparisons and sums that hold in `frame`, of columns in one unit."""
+) -> Iterator[Comparison | Sum | Product]:
+    """Comparisons, sums and products that hold in `frame`, of columns in one unit."""
     asked = {frozenset(rule.columns) for rule in table.row_rules}
     measures = codec.measures()
     for unit in ("number", "day", "month"):
@@ -144,8 +152,10 @@ def _linear(
         if len(names) < 2:
             continue
         numbers = np.stack([codec.numbers(name, frame[name]) for name in names], axis=1)
-        equations = find_equations(numbers, names, units)
-        if unit != "number":
+        equations: list[Comparison | Sum | Product] = [*find_equations(numbers, names, units)]
+        if unit == "number":
+            equations += _products(numbers, names, equations, units)
+        else:
             equations = [rule for rule in equations if rule.kind == "comparison"]
         joined = [frozenset(rule.columns) for rule in equations]
         orderings = find_orderings(numbers, names, units)
@@ -154,6 +164,24 @@ def _linear(
             own = frozenset(rule.columns)
             if own not in asked and not any(own <= columns for columns in joined):
                 yield rule
+
+
+def _products(
+    numbers: FloatArray,
+    names: list[str],
+    equations: Sequence[Comparison | Sum | Product],
+    units: int,
+) -> list[Product]:
+    """Products that hold, of columns that no equation makes equal to another one."""
+    twice = {rule.columns[1] for rule in equations if isinstance(rule, Comparison)}
+    once = [at for at, name in enumerate(names) if name not in twice]
+    found = find_products(numbers[:, once], [names[at] for at in once], units)
+    tied = [frozenset(rule.columns) for rule in equations]
+    return [rule for rule in found if not any(set(rule.columns) <= own for own in tied)]
+
+
+def _is_equation(rule: WrittenRule) -> bool:
+    return not isinstance(rule, Comparison) or rule.operator == "=="
 
 
 def _pairs(

@@ -12,14 +12,23 @@ from data_contracts.errors import ModelError
 from models.conditions import OneOf, Range, Shares, Wish
 from models.encoding.column import BoolArray, FloatArray, IntArray
 from models.encoding.table import Decoder, TableCodec
+from models.generators.bounds import Bounds
 from models.generators.combinations import Combination
 from models.generators.exclusions import Exclusions, exclusions_of, written_exclusions
 from models.generators.found_rules import NOTHING, FoundRules
-from models.generators.lines import Bounds, Line, LinearRule, allowed, linear_rules
+from models.generators.kept_rules import replaced
+from models.generators.lines import Line, LineRule, allowed, left, linear_rules
+from models.generators.product_lines import (
+    ProductRule,
+    has_place,
+    other_factor,
+    product_rules,
+    settling_order,
+)
 from models.generators.wishes import Choice, Spans, choice_of, named, spans_of
 
-ROUNDING = 1e-9
-"""Ends of a span that differ by less than this share are one number."""
+REDRAWS = 30
+"""How often a factor is drawn again that leaves the other one no place."""
 
 
 class Guide:
@@ -39,11 +48,11 @@ class Guide:
         self.present: dict[str, BoolArray] = {}
         self.kinds = np.zeros(rows, dtype=np.int64)
         self.measures = codec.measures()
-        self.rules: list[LinearRule] = linear_rules(table, self.measures)
-        self.found_rules = linear_rules(found.table(table), self.measures)
+        self.rules = _line_rules(codec, table)
+        self.found_rules = _line_rules(codec, found.table(table))
         self.lines: dict[str, Line] = {}
         for rule in (*self.rules, *self.found_rules):
-            for name in rule.signs:
+            for name in rule.names:
                 self._follow(name)
         self.combinations = [
             Combination(codec, names, tuples, rows) for names, tuples in codec.combinations_.items()
@@ -129,7 +138,7 @@ class Guide:
             return shares
         for allowed_ in self._asked(name, part):
             shares = _both(shares, allowed_.astype(np.float64))
-        for allowed_ in self._found(name):
+        for allowed_ in (*self._found(name), *self._fitting_atoms(name, values)):
             shares = allowed_.astype(np.float64) if shares is None else _yielding(shares, allowed_)
         return shares
 
@@ -175,18 +184,60 @@ class Guide:
         self.found_exclusions.taken(rows)
 
     def decoders(self) -> dict[str, Decoder]:
-        """For each followed column, from its codes to values within what the others leave it."""
-        return {name: partial(self._decode, name) for name in self.lines}
+        """For each followed column, from its codes to values within what the others leave it.
+
+        They are to be used in this order.
+        """
+        names = [name for name in self.codec.columns_ if name in self.lines]
+        return {name: partial(self._decode, name) for name in settling_order(names, self._products)}
 
     def _decode(self, name: str, codes: IntArray, random: np.random.Generator) -> pd.Series:
-        bounds = self._bounds(name)
+        bounds = self._last_bounds(name)
         if name in self.wished:
             line = self.lines[name]
             gap = self.wished[name].gap(line.span.within(bounds), line.measure.step, random)
             bounds = bounds.within(gap)
         values = self.codec.decode_between(name, codes, bounds, random)
+        for _ in range(REDRAWS):
+            numbers = self.codec.numbers(name, values)
+            fits = [one[:, 0] for one in self._fitting(name, numbers[:, None])]
+            rows = np.flatnonzero(~np.logical_and.reduce(fits)) if fits else np.empty(0, np.int64)
+            if not len(rows):
+                break
+            some = Bounds(bounds.low[rows], bounds.high[rows])
+            again = self.codec.decode_between(name, codes[rows], some, random)
+            values = replaced(values, rows, again)
         self.lines[name].settle(self.codec.numbers(name, values))
         return values
+
+    @property
+    def _products(self) -> list[ProductRule]:
+        rules = (*self.rules, *self.found_rules)
+        return [rule for rule in rules if isinstance(rule, ProductRule)]
+
+    def _fitting(self, name: str, numbers: FloatArray) -> Iterator[BoolArray]:
+        """Which numbers `(rows, numbers)` of a factor leave the other a place by a total asked for.
+
+        Prices of whole cents lead to few totals of a given number.
+        """
+        for rule in self._products:
+            other = other_factor(rule, name)
+            if other is None or not self.measures[other].step or self.lines[other].settled:
+                continue
+            spans = self._spans()
+            spans[rule.total] = self._bounds(rule.total).within(spans[rule.total])
+            yield has_place(rule, name, numbers, spans, self.measures[other])
+
+    def _fitting_atoms(self, name: str, values: int) -> Iterator[BoolArray]:
+        """The same of the numbers that have a code of their own, `(rows, values)`."""
+        if name not in self.lines or not len(self.measures[name].axis.atoms):
+            return
+        measure = self.measures[name]
+        atoms = measure.offset + measure.scale * measure.axis.atoms
+        for fits in self._fitting(name, atoms[None]):
+            allowed_ = np.ones((self.rows, values), dtype=np.bool_)
+            allowed_[:, measure.axis.missing : measure.axis.missing + len(atoms)] = fits
+            yield allowed_
 
     def outside(self, frame: pd.DataFrame) -> BoolArray:
         """Which rows `(rows,)` do not keep a wish.
@@ -201,21 +252,39 @@ class Guide:
             outside |= ~choice.holds(self.codec.first_of(frame, (name,))[:, 0])
         return outside
 
+    def _spans(self, *, sure: bool = False) -> dict[str, Bounds]:
+        """Where each followed column lies, as far as it is drawn (or `sure`) and asked for."""
+        spans = {name: line.sure if sure else line.span for name, line in self.lines.items()}
+        wished = {name: spans[name].within(own.bounds) for name, own in self.wished.items()}
+        return spans | wished
+
     def _bounds(self, name: str) -> Bounds:
-        spans = {
-            other: line.span.within(self.wished[other].bounds)
-            if other in self.wished
-            else line.span
-            for other, line in self.lines.items()
-        }
+        spans = self._spans()
         asked = allowed(name, spans, self.rules)
+        # Codes that contradict each other are drawn again; until then each rule counts by itself.
+        asked = left(name, spans, self.rules).where(asked.empty, asked)
         asked = asked.within(self.wished[name].bounds) if name in self.wished else asked
         if not self.found_rules:
             return asked
         both = asked.within(allowed(name, spans, (*self.rules, *self.found_rules)))
         # What was found yields where nothing else is left.
-        none = both.low > both.high + ROUNDING * np.abs(both.high)
-        return Bounds(*(np.where(none, *ends) for ends in zip(asked, both, strict=True)))
+        return asked.where(both.empty, both)
+
+    def _last_bounds(self, name: str) -> Bounds:
+        """What is left of a column that is settled now.
+
+        Codes that were drawn of columns to come can contradict each other, where several are worked
+        out from the same ones. Then only what is settled, given or asked for counts.
+        """
+        bounds, rules = self._bounds(name), (*self.rules, *self.found_rules)
+        torn = allowed(name, self._spans(), rules).empty
+        if not bool(torn.any()):
+            return bounds
+        spans = self._spans(sure=True)
+        asked = left(name, spans, self.rules)
+        asked = asked.within(self.wished[name].bounds) if name in self.wished else asked
+        both = asked.within(left(name, spans, rules))
+        return asked.where(both.empty, both).where(torn, bounds)
 
     def _place(self, part: int) -> tuple[str, int]:
         for name, parts in self.codec.columns_.items():
@@ -268,6 +337,12 @@ class Guide:
         rest = replace(self.wished[name], kinds=np.array([self.wished[name].others]))
         shares = rest.first(self.lines[name], values, may_miss=self.codec.may_miss(name))
         return bool((shares > 0).any())
+
+
+def _line_rules(codec: TableCodec, table: Table) -> list[LineRule]:
+    """The rules of a table that say where its columns lie on their lines."""
+    measures = codec.measures()
+    return [*linear_rules(table, measures), *product_rules(table, measures)]
 
 
 def _each_allowed(

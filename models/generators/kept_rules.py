@@ -1,6 +1,6 @@
 """Drawn rows that keep the contract's rules: broken ones are drawn again, then mended."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,17 +9,17 @@ import pandas as pd
 import pyarrow as pa
 
 from data_contracts.checks import broken_rows, row_rules
-from data_contracts.contract import Comparison, Sum, Table, WrittenRule
+from data_contracts.contract import Comparison, Product, Sum, Table, WrittenRule
 from data_contracts.errors import ModelError
-from data_contracts.schema import to_arrow
-from data_contracts.written_checks import breaks_written
+from data_contracts.schema import column_type, to_arrow, to_series
+from data_contracts.written_checks import breaks_written, multiplied
 from models.encoding.column import BoolArray, IntArray
 from models.encoding.table import TableCodec
 from models.generators.found_rules import NOTHING, FoundRules, among
 
 ROUNDS = 20
 """How often rows that break a rule are drawn again; then as often again, and mended."""
-FOUND_ROUNDS = 6
+FOUND_ROUNDS = 10
 """How often rows that break a rule found by itself are drawn again before it yields to a wish."""
 
 Redraw = Callable[[IntArray], pd.DataFrame]
@@ -123,9 +123,9 @@ def keep_rules(frame: pd.DataFrame, kept: Kept, redraw: Redraw) -> pd.DataFrame:
         if not len(rows):
             return frame
         frame = _replaced(frame, rows, redraw(rows))
-        for rule in kept.found.rules if attempt == FOUND_ROUNDS - 1 else ():
+        for rule in _in_order(kept.found.rules) if attempt == FOUND_ROUNDS - 1 else ():
             frame = _mended(frame, kept, rule)
-        for rule in kept.table.row_rules if attempt >= ROUNDS else ():
+        for rule in _in_order(kept.table.row_rules) if attempt >= ROUNDS else ():
             frame = _mended(frame, kept, rule)
     left = int(kept.broken(frame).sum())
     if not left:
@@ -144,21 +144,33 @@ def keep_rules(frame: pd.DataFrame, kept: Kept, redraw: Redraw) -> pd.DataFrame:
     )
 
 
+def _in_order(rules: Sequence[WrittenRule]) -> list[WrittenRule]:
+    """Products before sums of them; what a later rule has moved is looked at again."""
+    ordered = sorted(rules, key=lambda rule: not isinstance(rule, Product))
+    return [*ordered, *ordered]
+
+
 def _replaced(frame: pd.DataFrame, rows: IntArray, drawn: pd.DataFrame) -> pd.DataFrame:
     """The frame with other values in some rows of the drawn columns; dtypes stay."""
-    picked = np.arange(len(frame))
-    picked[rows] = len(frame) + np.arange(len(rows))
-    columns = {}
-    for name in drawn.columns:
-        pool = pd.concat([frame[name], drawn[name].astype(frame[name].dtype)], ignore_index=True)
-        columns[name] = pool.take(picked).reset_index(drop=True)
-    return frame.assign(**columns)
+    return frame.assign(
+        **{name: replaced(frame[name], rows, drawn[name]) for name in drawn.columns}
+    )
+
+
+def replaced(values: pd.Series, rows: IntArray, others: pd.Series) -> pd.Series:
+    """The values with `others` in the place of those of some rows; the dtype stays."""
+    picked = np.arange(len(values))
+    picked[rows] = len(values) + np.arange(len(rows))
+    pool = pd.concat([values, others.astype(values.dtype)], ignore_index=True)
+    return pool.take(picked).reset_index(drop=True)
 
 
 def _mended(frame: pd.DataFrame, kept: Kept, rule: WrittenRule) -> pd.DataFrame:
     """The frame with one side of a rule moved onto the others, where it is broken and can be."""
     if isinstance(rule, Sum):
         moved = _summed(frame, rule, kept.given)
+    elif isinstance(rule, Product):
+        moved = _multiplied(frame, rule, kept)
     elif isinstance(rule, Comparison):
         moved = _levelled(frame, rule, kept.given)
     else:
@@ -180,6 +192,22 @@ def _levelled(
     if to in given or frame[to].dtype != frame[source].dtype:
         return None
     return to, frame[source]
+
+
+def _multiplied(frame: pd.DataFrame, rule: Product, kept: Kept) -> tuple[str, pd.Series] | None:
+    """The total of a product, if it may be moved, and what the factors make of it."""
+    to = rule.total
+    if to in kept.given or any(name not in kept.codec.measures() for name in rule.columns):
+        return None
+    factors = [kept.codec.numbers(factor.column, frame[factor.column]) for factor in rule.factors]
+    made = multiplied(rule, factors)
+    made = made if rule.decimals is None else np.round(made, rule.decimals)
+    kind = kept.table.column(to)
+    known = pa.array(np.where(np.isfinite(made), made, np.nan), from_pandas=True)
+    try:
+        return to, to_series(known.cast(column_type(kind), safe=False)).astype(frame[to].dtype)
+    except (TypeError, ValueError, OverflowError, pa.ArrowInvalid):
+        return None
 
 
 def _summed(frame: pd.DataFrame, rule: Sum, given: frozenset[str]) -> tuple[str, pd.Series] | None:

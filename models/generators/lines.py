@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -11,27 +10,13 @@ from data_contracts.written_rules import Comparison, Sum
 from models.encoding.axis_shares import AxisShares
 from models.encoding.column import UNKNOWN, BoolArray, FloatArray, IntArray
 from models.encoding.measure import Measure
+from models.generators.bounds import Bounds
+from models.generators.product_lines import ProductRule
 
 SWEEPS = 3
 """How often the spans of other columns are narrowed: a chain of rules needs one for each link."""
 STRICTLY = 1e-3
 """Share of a step by which a limit is missed that must not be met: more than `NEARLY`."""
-
-
-class Bounds(NamedTuple):
-    """The lowest and highest number that each row may have, `(rows,)`, inclusive."""
-
-    low: FloatArray
-    high: FloatArray
-
-    @classmethod
-    def open(cls, rows: int) -> Self:
-        """No bounds."""
-        return cls(np.full(rows, -np.inf), np.full(rows, np.inf))
-
-    def within(self, other: "Bounds") -> "Bounds":
-        """What both allow."""
-        return Bounds(np.maximum(self.low, other.low), np.minimum(self.high, other.high))
 
 
 @dataclass(frozen=True)
@@ -41,6 +26,28 @@ class LinearRule:
     signs: dict[str, int]
     low: float
     high: float
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns that the rule is about."""
+        return tuple(self.signs)
+
+    def leaves(self, name: str, spans: Mapping[str, Bounds]) -> Bounds:
+        """What the rule leaves a column, given where the others lie.
+
+        It says nothing of rows in which another column is missing (NaN).
+        """
+        rows = len(spans[name].low)
+        low, high = np.full(rows, self.low), np.full(rows, self.high)
+        for other, sign in self.signs.items():
+            if other != name:
+                ends = sign * spans[other].low, sign * spans[other].high
+                low, high = low - np.maximum(*ends), high - np.minimum(*ends)
+        low, high = np.where(np.isnan(low), -np.inf, low), np.where(np.isnan(high), np.inf, high)
+        return Bounds(low, high) if self.signs[name] > 0 else Bounds(-high, -low)
+
+
+LineRule = LinearRule | ProductRule
 
 
 class Line:
@@ -56,12 +63,19 @@ class Line:
         self.codes = np.full((rows, measure.codes), UNKNOWN, dtype=np.int64)
         self.fixed = np.full(rows, np.nan)
         self.is_fixed = np.zeros(rows, dtype=np.bool_)
+        self.settled = False
         self._narrow(*measure.spans(self.codes, self.shares))
 
     @property
     def span(self) -> Bounds:
         """Between which numbers each row lies, NaN where it is missing."""
         return Bounds(self.low, self.high)
+
+    @property
+    def sure(self) -> Bounds:
+        """The numbers of rows that are settled or given; anything for others, NaN where missing."""
+        sure = self.is_fixed | self.settled | np.isnan(self.low)
+        return Bounds(np.where(sure, self.low, -np.inf), np.where(sure, self.high, np.inf))
 
     def fix(self, numbers: FloatArray, rows: BoolArray) -> None:
         """Takes in the numbers of these rows once and for all; NaN where missing."""
@@ -75,6 +89,7 @@ class Line:
 
     def settle(self, numbers: FloatArray) -> None:
         """Takes in the numbers that were drawn, `(rows,)`."""
+        self.settled = True
         self._narrow(numbers, numbers)
 
     def _narrow(self, low: FloatArray, high: FloatArray) -> None:
@@ -103,53 +118,49 @@ class Line:
         self.fixed, self.is_fixed = self.fixed[rows], self.is_fixed[rows]
 
 
-def allowed(name: str, spans: Mapping[str, Bounds], rules: Sequence[LinearRule]) -> Bounds:
+def allowed(name: str, spans: Mapping[str, Bounds], rules: Sequence[LineRule]) -> Bounds:
     """What the rules leave a column, given the spans of all: interval propagation.
 
     The spans of the others are narrowed by the rules first, so that what is drawn of one column
-    reaches this one through columns of which nothing is drawn. A rule says nothing of a row in
-    which one of its other columns is missing (NaN). Davis 1987, "Constraint propagation with
-    interval labels".
+    reaches this one through columns of which nothing is drawn. Davis 1987, "Constraint propagation
+    with interval labels". Where the others leave each other nothing, nothing is left here either.
     """
     near = _reaching(name, rules)
     spans = dict(spans)
-    involved = dict.fromkeys(column for rule in near for column in rule.signs)
+    involved = dict.fromkeys(column for rule in near for column in rule.names)
     others = [column for column in involved if column != name]
     for _ in range(SWEEPS if len(near) > 1 else 0):
         changed = False
         for other in others:
-            left = _left(other, spans, near)
-            narrower = (left.low > spans[other].low) | (left.high < spans[other].high)
+            rest = left(other, spans, near)
+            narrower = (rest.low > spans[other].low) | (rest.high < spans[other].high)
             if bool(narrower.any()):
-                spans[other], changed = spans[other].within(left), True
+                spans[other], changed = spans[other].within(rest), True
         if not changed:
             break
-    return _left(name, spans, near)
+    bounds = left(name, spans, near)
+    torn = np.zeros(len(bounds.low), dtype=np.bool_)
+    for other in others:
+        torn |= spans[other].empty
+    return Bounds(np.where(torn, np.inf, bounds.low), np.where(torn, -np.inf, bounds.high))
 
 
-def _left(name: str, spans: Mapping[str, Bounds], rules: Sequence[LinearRule]) -> Bounds:
+def left(name: str, spans: Mapping[str, Bounds], rules: Sequence[LineRule]) -> Bounds:
     """What each rule by itself leaves a column."""
     bounds = Bounds.open(len(spans[name].low))
     for rule in rules:
-        if name not in rule.signs:
-            continue
-        low, high = np.full(len(bounds.low), rule.low), np.full(len(bounds.low), rule.high)
-        for other, sign in rule.signs.items():
-            if other != name:
-                ends = sign * spans[other].low, sign * spans[other].high
-                low, high = low - np.maximum(*ends), high - np.minimum(*ends)
-        low, high = np.where(np.isnan(low), -np.inf, low), np.where(np.isnan(high), np.inf, high)
-        bounds = bounds.within(Bounds(low, high) if rule.signs[name] > 0 else Bounds(-high, -low))
+        if name in rule.names:
+            bounds = bounds.within(rule.leaves(name, spans))
     return bounds
 
 
-def _reaching(name: str, rules: Sequence[LinearRule]) -> list[LinearRule]:
+def _reaching(name: str, rules: Sequence[LineRule]) -> list[LineRule]:
     """The rules that a column hangs on, by itself or through others."""
     names, found = {name}, -1
     while len(names) != found:
         found = len(names)
-        names |= {other for rule in rules if names & rule.signs.keys() for other in rule.signs}
-    return [rule for rule in rules if names & rule.signs.keys()]
+        names |= {other for rule in rules if names & set(rule.names) for other in rule.names}
+    return [rule for rule in rules if names & set(rule.names)]
 
 
 def linear_rules(table: Table, measures: dict[str, Measure]) -> list[LinearRule]:

@@ -11,7 +11,8 @@ from models.conditions import OneOf, Range, Wish
 from models.encoding.column import BoolArray, FloatArray, IntArray
 from models.encoding.measure import Measure
 from models.encoding.table import TableCodec
-from models.generators.lines import Bounds, Line
+from models.generators.bounds import Bounds
+from models.generators.lines import Line
 
 
 @dataclass(frozen=True)
