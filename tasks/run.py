@@ -53,9 +53,9 @@ class NotPublishedError(UnderstudyError):
     """A release was made and judged, and the judgement was not to publish it."""
 
     def __init__(self, outcome: Outcome) -> None:
-        super().__init__(
-            f"Release {outcome.state}: {'; '.join(outcome.reasons)}. Report: {outcome.report}"
-        )
+        # A line for each reason: a small table has many of them.
+        lines = (f"Release {outcome.state}:", *(f"  {reason}" for reason in outcome.reasons))
+        super().__init__("\n".join((*lines, f"Report: {outcome.report}")))
         self.outcome = outcome
         self.exit_code = 3 if outcome.state == "refused" else 4
 

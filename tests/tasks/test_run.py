@@ -9,7 +9,15 @@ from pydantic import ValidationError
 
 from data_contracts.errors import ContractError
 from data_contracts.loading import load_contract
-from tasks.run import AS_CONTRACTED, Changes, Stages, apply_settings, seconds_before
+from tasks.run import (
+    AS_CONTRACTED,
+    Changes,
+    NotPublishedError,
+    Outcome,
+    Stages,
+    apply_settings,
+    seconds_before,
+)
 from tests.flows.people import write_people
 
 
@@ -54,6 +62,13 @@ def test_an_error_takes_the_seconds_of_the_stages_along() -> None:
     assert seconds_before(caught.value) == stages.seconds
     assert list(stages.seconds) == ["prove", "fit"]
     assert seconds_before(RuntimeError()) == {}
+
+
+def test_each_reason_has_a_line_of_its_own() -> None:
+    outcome = Outcome(state="inconclusive", contract="c", report="r.html", reasons=("a", "b (c)"))
+    told = NotPublishedError(outcome)
+    assert str(told).splitlines() == ["Release inconclusive:", "  a", "  b (c)", "Report: r.html"]
+    assert told.exit_code == 4
 
 
 def test_settings_take_their_place_and_change_nothing_else(tmp_path: Path) -> None:
