@@ -20,6 +20,8 @@ FEW_VALUES = 256
 ATOM_SHARE = 0.002
 TINY = 1e-12
 """The width at which a value that many units share counts among values that may lie anywhere."""
+MOST_PAIRS = 2**20
+"""Positions beside segments of their cells that are looked at together; 8 MiB for each array."""
 REDRAWS = 12
 """How often a position outside its bounds is drawn again before it is moved to one."""
 
@@ -154,23 +156,27 @@ class Axis:
         # Where there are no bins, what lies between two atoms has the code of the nearer one.
         logs[~binned & ~np.isnan(positions) & ~np.isin(positions, self.atoms)] = -np.inf
         rows = np.flatnonzero(binned & (logs == 0))
-        if not len(rows):
-            return logs
-        cell = np.searchsorted(self.cell_tops, positions[rows]).clip(max=len(self.cell_tops) - 1)
         owner = np.ceil(self.segment_ends).astype(np.int64) - 1
+        most = int(np.bincount(owner).max(initial=1))
+        with np.errstate(divide="ignore"):
+            for some in np.array_split(rows, 1 + len(rows) * most // MOST_PAIRS):
+                logs[some] = np.log(self._densities(positions[some], owner))
+        return logs
+
+    def _densities(self, positions: FloatArray, owner: IntArray) -> FloatArray:
+        """The density of positions `(rows,)` in their cells; `owner` is each segment's cell."""
+        cell = np.searchsorted(self.cell_tops, positions).clip(max=len(self.cell_tops) - 1)
         before = np.where(np.diff(owner, prepend=-1) > 0, owner, np.roll(self.segment_ends, 1))
         first, last = (np.searchsorted(owner, cell, side=side) for side in ("left", "right"))
         # Every row beside every segment of its cell.
         sizes = last - first
-        row = np.repeat(np.arange(len(rows)), sizes)
+        row = np.repeat(np.arange(len(positions)), sizes)
         segment = np.arange(len(row)) - np.repeat(np.cumsum(sizes) - sizes - first, sizes)
         low, high = self.segments[segment].T
         width = self._places(low, high) if self.whole else np.where(high > low, high - low, TINY)
-        inside = (positions[rows][row] >= low) & (positions[rows][row] <= high)
+        inside = (positions[row] >= low) & (positions[row] <= high)
         density = (self.segment_ends - before)[segment] * inside / width
-        with np.errstate(divide="ignore"):
-            logs[rows] = np.log(np.bincount(row, density, minlength=len(rows)))
-        return logs
+        return np.bincount(row, density, minlength=len(positions)).astype(np.float64)
 
     def state(self) -> State:
         """What `restore` needs."""

@@ -14,7 +14,7 @@ EARNEST = 0.05
 """Share of rows whose value the earlier model never draws, from which on it must be made anew."""
 DEVIATIONS = 3.0
 """How many standard errors of that share are taken for chance."""
-MOST_ROWS = 50_000
+MOST_ROWS = 20_000
 """Rows that are looked at for it: more tell no more."""
 _TOLD = {"description": None}
 """What a column only tells its readers."""

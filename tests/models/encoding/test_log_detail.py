@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from data_contracts.contract import Column
+from models.encoding import axis
 from models.encoding.category import OTHER, CategoryCodec
 from models.encoding.number import NumberCodec
 from models.encoding.temporal import TemporalCodec
@@ -110,3 +111,10 @@ def test_where_nothing_may_be_shown_only_missing_values_can_be() -> None:
     values = series(own, [f"c{one}" for one in range(300)])
     logs = CategoryCodec(own).fit(values).log_detail(series(own, ["c1", None]))
     assert logs.tolist() == [-np.inf, 0.0]
+
+
+def test_few_at_a_time_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    codec, _, near = fitted(CASES["prices"])
+    together = codec.log_detail(near)
+    monkeypatch.setattr(axis, "MOST_PAIRS", 1000)
+    np.testing.assert_array_equal(codec.log_detail(near), together)
