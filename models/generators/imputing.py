@@ -1,6 +1,6 @@
 """Missing cells of real rows, filled in from what the rest of the row says."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,9 @@ POINT_DRAWS = 21
 """Draws behind a point estimate; odd, so that their median is one of them."""
 
 
+_Fill = Callable[[pd.DataFrame, np.random.SeedSequence], pd.DataFrame]
+
+
 @dataclass(frozen=True)
 class Imputer:
     """Draws the missing cells of rows, each given all known cells of its row.
@@ -36,15 +39,7 @@ class Imputer:
 
     def draw(self, frame: pd.DataFrame, seed: int) -> pd.DataFrame:
         """The rows with every missing cell drawn; known cells, order and dtypes stay."""
-        frame = self._with_constants(frame)
-        starts = range(0, max(len(frame), 1), BATCH_ROWS)
-        filled = []
-        for start, child in zip(
-            starts, np.random.SeedSequence(seed).spawn(len(starts)), strict=True
-        ):
-            rows = frame.iloc[start : start + BATCH_ROWS].reset_index(drop=True)
-            filled.append(self._batch(rows, np.random.default_rng(child)))
-        return filled[0] if len(filled) == 1 else pd.concat(filled, ignore_index=True)
+        return self._by_batch(frame, seed, self._drawn_batch)
 
     def point(self, frame: pd.DataFrame, seed: int) -> pd.DataFrame:
         """The rows with each missing cell at the middle or commonest value of 21 draws.
@@ -52,9 +47,23 @@ class Imputer:
         Cells of columns that a rule or a combination ties together are taken from one draw of the
         row, the one nearest the middles: each middle by itself would not keep the rule.
         """
-        seeds = np.random.SeedSequence(seed).generate_state(POINT_DRAWS, dtype=np.uint32)
+        return self._by_batch(frame, seed, self._point_batch)
+
+    def _by_batch(self, frame: pd.DataFrame, seed: int, fill: _Fill) -> pd.DataFrame:
         frame = self._with_constants(frame)
-        draws = [self.draw(frame, int(one)) for one in seeds]
+        starts = range(0, max(len(frame), 1), BATCH_ROWS)
+        seeds = np.random.SeedSequence(seed).spawn(len(starts))
+        filled = [
+            fill(frame.iloc[start : start + BATCH_ROWS].reset_index(drop=True), child)
+            for start, child in zip(starts, seeds, strict=True)
+        ]
+        return filled[0] if len(filled) == 1 else pd.concat(filled, ignore_index=True)
+
+    def _drawn_batch(self, frame: pd.DataFrame, seed: np.random.SeedSequence) -> pd.DataFrame:
+        return self._batch(frame, np.random.default_rng(seed))
+
+    def _point_batch(self, frame: pd.DataFrame, seed: np.random.SeedSequence) -> pd.DataFrame:
+        draws = [self._drawn_batch(frame, one) for one in seed.spawn(POINT_DRAWS)]
         columns = {name: frame[name].reset_index(drop=True) for name in frame.columns}
         gaps = self._missing(frame)
         for names in self._tied(list(gaps)):

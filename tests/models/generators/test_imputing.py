@@ -6,6 +6,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from data_contracts.dataset import Dataset
+from models.generators import imputing
 from models.generators.any_order import AnyOrderGenerator, AnyOrderOptions
 from tests.models.generators.deliveries import CITIES, CONTRACT, TABLE, deliveries, delivery_model
 from tests.models.generators.tables import people
@@ -90,3 +91,22 @@ def test_a_column_of_one_value_gets_it(point: bool) -> None:
     filled = model.impute(Dataset(rows.contract, {"people": holed}), seed=1, point=point).frame
     assert filled["group"].eq("north").all() and filled["member"].all()
     assert filled.dtypes.tolist() == holed.dtypes.tolist()
+
+
+def test_points_of_many_rows_are_found_a_few_rows_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(imputing, "BATCH_ROWS", 40)
+    sizes, drawn = list[int](), imputing.Imputer._batch
+
+    def counted(
+        self: imputing.Imputer, rows: pd.DataFrame, random: np.random.Generator
+    ) -> pd.DataFrame:
+        sizes.append(len(rows))
+        return drawn(self, rows, random)
+
+    monkeypatch.setattr(imputing.Imputer, "_batch", counted)
+    holed = gaps()[1].head(100)
+    filled = imputed(holed, point=True)
+    assert sizes == [40] * 2 * imputing.POINT_DRAWS + [20] * imputing.POINT_DRAWS
+    assert len(filled) == 100 and not filled.isna().any().any()
