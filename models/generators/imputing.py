@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import pandas as pd
 from data_contracts.checks import broken_rows, row_rules
 from data_contracts.contract import Table
 from data_contracts.schema import to_arrow
+from models.encoding.category import CategoryCodec
 from models.encoding.column import UNKNOWN, BoolArray, FloatArray, IntArray
 from models.encoding.fixed import FixedCodec
 from models.encoding.table import TableCodec
@@ -50,7 +52,7 @@ class Imputer:
         return self._by_batch(frame, seed, self._point_batch)
 
     def _by_batch(self, frame: pd.DataFrame, seed: int, fill: _Fill) -> pd.DataFrame:
-        frame = self._with_constants(frame)
+        frame = self._prepared(frame)
         starts = range(0, max(len(frame), 1), BATCH_ROWS)
         seeds = np.random.SeedSequence(seed).spawn(len(starts))
         filled = [
@@ -81,16 +83,24 @@ class Imputer:
                     columns[name] = _replaced(columns[name], rows, taken.reset_index(drop=True))
         return pd.DataFrame(columns)
 
-    def _with_constants(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """The rows with the missing cells of columns that have one value."""
+    def _prepared(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The rows with room for all values that may be drawn, and with columns of one value whole.
+
+        A categorical takes only what its frame lists: not "(other)", nor what no row of it has.
+        """
         found = {}
         for name, codec in self.codec.codecs_.items():
             rows = np.flatnonzero(frame[name].isna().to_numpy(dtype=bool))
-            if isinstance(codec, FixedCodec) and len(rows):
-                nothing = np.empty((len(rows), 0), dtype=np.int64)
-                drawn = codec.decode(nothing, np.random.default_rng(0))
-                found[name] = _replaced(frame[name], rows, drawn)
-        return frame.reset_index(drop=True).assign(**found)
+            if isinstance(codec, CategoryCodec | FixedCodec) and len(rows):
+                fixed = isinstance(codec, FixedCodec)
+                codes = np.full((len(rows) * fixed, len(codec.parts_)), UNKNOWN, dtype=np.int64)
+                drawn = codec.decode(codes, np.random.default_rng(0))
+                found[name] = _listing(frame[name], drawn.dtype)
+                if fixed:
+                    found[name] = _replaced(found[name], rows, drawn)
+        return frame.reset_index(drop=True).assign(
+            **{name: values.reset_index(drop=True) for name, values in found.items()}
+        )
 
     def _tied(self, names: list[str]) -> list[list[str]]:
         """The columns in groups: those of a rule or a combination, by itself or in a chain."""
@@ -194,6 +204,17 @@ class Imputer:
         counts = (firsts[:, None, :] == firsts[None, :, :]).sum(1)
         rarer: FloatArray = (counts.max(0) - counts) / len(draws)
         return rarer
+
+
+def _listing(values: pd.Series, drawn: Any) -> pd.Series:
+    """A categorical with the categories of another dtype, too; anything else as it is."""
+    if not isinstance(drawn, pd.CategoricalDtype):
+        return values
+    known = values.cat.categories
+    more = [one for one in drawn.categories if one not in known]
+    if drawn.ordered and bool(known.isin(drawn.categories).all()):
+        return values.cat.set_categories(drawn.categories)
+    return values.cat.add_categories(more)
 
 
 def _replaced(values: pd.Series, rows: IntArray, others: pd.Series) -> pd.Series:

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
+from data_contracts.contract import Column, Contract, Source, Table
 from data_contracts.dataset import Dataset
 from models.generators import imputing
 from models.generators.any_order import AnyOrderGenerator, AnyOrderOptions
@@ -110,3 +111,28 @@ def test_points_of_many_rows_are_found_a_few_rows_at_a_time(
     filled = imputed(holed, point=True)
     assert sizes == [40] * 2 * imputing.POINT_DRAWS + [20] * imputing.POINT_DRAWS
     assert len(filled) == 100 and not filled.isna().any().any()
+
+
+def _kinds(values: list[str | None], ordered: bool) -> Dataset:
+    listed = ("low", "mid", "high") if ordered else None
+    column = Column(name="kind", logical_type="string", physical_type="dictionary<string>",
+                    categories=listed, ordered=ordered)  # fmt: skip
+    table = Table(name="kinds", columns=(column,), source=Source(format="csv", path="k.csv"))
+    found = listed or tuple(dict.fromkeys(one for one in values if one is not None))
+    kept = [one for one in found if one in values]
+    frame = pd.DataFrame({"kind": pd.Categorical(values, categories=kept, ordered=ordered)})
+    return Dataset(Contract(id="kinds", version="1", tables=(table,)), {"kinds": frame})
+
+
+@pytest.mark.parametrize("point", [False, True])
+@pytest.mark.parametrize("ordered", [False, True])
+def test_categories_that_no_row_at_hand_has_are_filled_in(ordered: bool, point: bool) -> None:
+    rare = [f"rare {one}" for one in range(200)]
+    values = ["low", "mid", "high"] * 60 if ordered else ["common"] * 100 + rare
+    options = AnyOrderOptions(width=8, blocks=0, epochs=1)
+    model = AnyOrderGenerator(options).fit(_kinds(values, ordered), seed=1)
+    given: list[str | None] = ["high"] if ordered else ["rare 3"]
+    filled = model.impute(_kinds([*given, *[None] * 50], ordered), seed=1, point=point).frame
+    assert not filled["kind"].isna().any()
+    assert filled["kind"].iloc[0] == given[0]
+    assert not ordered or list(filled["kind"].cat.categories) == ["low", "mid", "high"]
