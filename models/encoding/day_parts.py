@@ -15,6 +15,11 @@ DAYS = 7
 ROUNDING = 1e-9
 """Days that floats are off by at most, about a tenth of a millisecond."""
 
+NEARLY = 1e-6
+"""Share of a step of the times of day that is overlooked, at least."""
+FLOATED = 8e-12
+"""Days since 1970 in floats are as far apart, twice over."""
+
 
 @dataclass(frozen=True)
 class DayParts:
@@ -123,10 +128,14 @@ class DayParts:
         return place - int(self.weekly)
 
     def positions(self, days: FloatArray) -> FloatArray:
-        """Times of day in days as places on the axis, between its whole positions too."""
+        """Times of day in days as places on the axis, between its whole positions too.
+
+        What is nearer to a whole one than floats of days can tell is that one.
+        """
         ticks = np.round(days * self.ticks, 3)
         places: FloatArray = (ticks - self.lattice.origin) / self.lattice.step
-        return places
+        near = min(0.01, NEARLY + FLOATED * self.ticks / self.lattice.step)
+        return np.where(np.abs(places - np.rint(places)) <= near, np.rint(places), places)
 
     def _weekdays(
         self,

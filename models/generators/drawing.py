@@ -93,10 +93,14 @@ class CodeDrawing:
     def _complete_guided(self, codes: Tensor, random: torch.Generator, guide: Guide) -> Tensor:
         if guide.first:
             asked = guide.kinds
-            crowd = _crowd(asked) if guide.wishes > 1 else np.arange(len(asked))
+            many = guide.wishes > 1 or guide.undecided
+            crowd = _crowd(asked) if many else np.arange(len(asked))
             guide.taken(crowd)
             codes = codes[torch.from_numpy(crowd)]
             log_weights = torch.zeros(len(codes), dtype=torch.float64)
+            if guide.undecided:
+                seed = int(torch.randint(2**62, (1,), generator=random))
+                log_weights += torch.from_numpy(guide.pick(np.random.default_rng(seed)))
             wished = [(code, part) for code, part in self.order if part in guide.first]
             self._draw_codes(codes, wished, random, _Guided(guide, log_weights))
             rows = _resampled(log_weights.numpy(), guide.kinds, asked, random)

@@ -27,6 +27,8 @@ from models.generators.product_lines import (
 )
 from models.generators.wishes import Choice, Spans, choice_of, named, spans_of
 
+RAREST = -50.0
+"""The log of the least weight of one of several numbers."""
 REDRAWS = 30
 """How often a factor is drawn again that leaves the other one no place."""
 
@@ -115,6 +117,31 @@ class Guide:
                 self._share(name, wish, random)
             else:
                 self._ask(name, [wish], np.zeros(self.rows, dtype=np.int64))
+
+    @property
+    def undecided(self) -> bool:
+        """Whether any of several numbers may be had of a column."""
+        return any(spans.points for spans in self.wished.values())
+
+    def pick(self, random: np.random.Generator) -> FloatArray:
+        """Picks one of several numbers for each row; the log of each row's weight then, `(rows,)`.
+
+        A number that may lie anywhere counts by its density over a usual cell.
+        """
+        weights = np.zeros(self.rows)
+        for name, spans in self.wished.items():
+            if not spans.points:
+                continue
+            picked = spans.pick(random)
+            self.wished[name], axis = picked, self.measures[name].axis
+            numbers = np.asarray(picked.picked)
+            known = np.isfinite(numbers)
+            if not axis.whole and len(axis.cell_tops):
+                usual = (axis.high - axis.low) / len(axis.cell_tops)
+                dense = axis.encode(numbers[known])[:, 0] >= axis.missing + len(axis.atoms)
+                weights[known] += np.where(dense, np.log(usual), 0.0)
+                weights[known] += axis.log_detail(numbers[known])
+        return weights.clip(min=RAREST)
 
     def forbid_missing(self, rows: Mapping[str, BoolArray]) -> None:
         """In these rows of a column `(rows,)` a value must be drawn."""
@@ -321,6 +348,8 @@ class Guide:
     def _ask(self, name: str, wishes: Sequence[Wish], kinds: IntArray) -> None:
         self.kinds = np.unique(self.kinds * (len(wishes) + 1) + kinds, return_inverse=True)[1]
         ranges = any(isinstance(wish, Range) for wish in wishes)
+        if any(isinstance(wish, OneOf) and not wish.of for wish in wishes):
+            raise ModelError(f"given {name}: any of no values. Name one at least.")
         if name in self.measures and (ranges or not self.codec.lists(name, named(wishes))):
             self._follow(name)
             self.wished[name] = spans_of(self.codec, name, wishes, kinds)

@@ -1,7 +1,7 @@
 """What is asked of one column, row by row: which of its first codes, or where on its line."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
@@ -41,7 +41,8 @@ class Spans:
 
     `low`, `high` `(kinds,)` are inclusive; `empty` and `open` say which kinds must and which may be
     missing. Rows of the kind `others`, if there is one, lie outside all `stated` spans
-    `(spans, 2)`, which are in order and apart.
+    `(spans, 2)`, which are in order and apart. Of a kind with `points`, a row has one of these
+    numbers, NaN for missing: the one that was `picked` for it `(rows,)`, once one was.
     """
 
     kinds: IntArray
@@ -51,15 +52,29 @@ class Spans:
     open: BoolArray
     stated: FloatArray
     others: int
+    points: Mapping[int, FloatArray] = field(default_factory=dict)
+    picked: FloatArray | None = None
 
     def taken(self, rows: IntArray) -> Self:
         """The same of these rows."""
-        return replace(self, kinds=self.kinds[rows])
+        picked = None if self.picked is None else self.picked[rows]
+        return replace(self, kinds=self.kinds[rows], picked=picked)
 
     @property
     def bounds(self) -> Bounds:
         """The ends of each row."""
-        return Bounds(self.low[self.kinds], self.high[self.kinds])
+        bounds = Bounds(self.low[self.kinds], self.high[self.kinds])
+        if self.picked is None:
+            return bounds
+        return Bounds(self.picked, self.picked).where(np.isfinite(self.picked), bounds)
+
+    def pick(self, random: np.random.Generator) -> Self:
+        """One of its kind's points for each row, all as often; infinite where there are none."""
+        picked = np.full(len(self.kinds), np.inf)
+        for kind, points in self.points.items():
+            rows = np.flatnonzero(self.kinds == kind)
+            picked[rows] = points[random.permutation(np.arange(len(rows)) % len(points))]
+        return replace(self, picked=picked)
 
     def holds(self, numbers: FloatArray) -> BoolArray:
         """Which rows' numbers `(rows,)`, NaN where missing, are as asked."""
@@ -67,6 +82,8 @@ class Spans:
         held: BoolArray = (numbers >= bounds.low) & (numbers <= bounds.high)
         for low, high in self.stated:
             held &= (self.kinds != self.others) | (numbers < low) | (numbers > high)
+        for kind, points in self.points.items():
+            held &= (self.kinds != kind) | np.isin(numbers, points)
         return np.where(missing, self.open[self.kinds], held & ~self.empty[self.kinds])
 
     def first(self, line: Line, values: int, *, may_miss: bool) -> FloatArray:
@@ -78,6 +95,10 @@ class Spans:
         if may_miss:
             shares[:, 0] = self.open
         rows: FloatArray = shares[self.kinds]
+        if self.picked is not None and may_miss:
+            missing = np.isnan(self.picked)
+            rows[missing] = np.arange(values) == 0
+            rows[~missing & np.isfinite(self.picked), 0] = 0.0
         return rows
 
     def second(self, line: Line, values: int) -> FloatArray | None:
@@ -123,25 +144,38 @@ def choice_of(codec: TableCodec, name: str, wishes: Sequence[Wish], kinds: IntAr
 def spans_of(codec: TableCodec, name: str, wishes: Sequence[Wish], kinds: IntArray) -> Spans:
     """A span for each wish, and what lies outside of all for the kind after the last.
 
-    ModelError for a span in which no row lies.
+    ModelError for a span, or one of several values, in which no row lies.
     """
     measure, may_miss = codec.measures()[name], codec.may_miss(name)
+    points = {
+        kind: np.unique([codec.number(name, value) for value in wish.of])
+        for kind, wish in enumerate(wishes)
+        if isinstance(wish, OneOf) and len(wish.of) > 1
+    }
     empty = np.array([isinstance(wish, OneOf) and wish.of == (None,) for wish in wishes])
     ends = np.array([_ends(name, wish, codec) for wish in wishes]).reshape(-1, 2)
-    for (low, high), missing in zip(ends.tolist(), empty, strict=True):
-        if not (may_miss if missing else _lies_within(measure, low, high)):
+    stated = np.concatenate(
+        [
+            np.stack([points[kind]] * 2, axis=1) if kind in points else own[None]
+            for kind, own in enumerate(ends)
+        ]
+    )
+    for low, high in stated.tolist():
+        if not (may_miss if np.isnan(low) else _lies_within(measure, low, high)):
+            value = f" ({low:g})" if low == high and measure.unit == "number" else ""
             raise ModelError(
-                f"given {name}: no row lies there. It is {codec.codecs_[name].domain}."
+                f"given {name}: no row lies there{value}. It is {codec.codecs_[name].domain}."
             )
-    rest = may_miss and not bool(empty.any())
+    missing = np.array([bool(np.isnan(points.get(at, own)).any()) for at, own in enumerate(ends)])
     return Spans(
         kinds,
-        np.append(ends[:, 0], -np.inf),
-        np.append(ends[:, 1], np.inf),
+        np.append(np.where(empty, -np.inf, ends[:, 0]), -np.inf),
+        np.append(np.where(empty, np.inf, ends[:, 1]), np.inf),
         np.append(empty, np.False_),
-        np.append(empty, np.bool_(rest)),
-        _apart(ends[~empty]),
+        np.append(missing, np.bool_(may_miss and not bool(missing.any()))),
+        _apart(stated[~np.isnan(stated[:, 0])]),
         len(wishes),
+        points,
     )
 
 
@@ -157,8 +191,9 @@ def _lies_within(measure: Measure, low: float, high: float) -> bool:
     if not (low <= high and low <= float(line.high[0]) and high >= float(line.low[0])):
         return False
     if low == high:
-        # A value asked for by name is as good as any that is near.
-        return True
+        # A value asked for by name is as good as any that is near, if it is one of the column's.
+        first, last = measure.positions(*bounds)
+        return bool(first[0] <= last[0])
     places = measure.positions(*bounds, line.codes)
     left = [line.shares.coarse(*places)[:, measure.axis.missing :]]
     if measure.below is not None:
@@ -191,11 +226,11 @@ def _apart(spans: FloatArray) -> FloatArray:
 
 
 def _ends(name: str, wish: Wish, codec: TableCodec) -> tuple[float, float]:
-    """A range as numbers; one value is a range of its own."""
+    """A range as numbers; values reach from the lowest to the highest, NaN for a missing one."""
     if isinstance(wish, OneOf):
-        if len(wish.of) != 1:
-            raise ModelError(f"given {name}: give a range, or shares of single values.")
-        return _ends(name, Range(wish.of[0], wish.of[0]), codec)
+        numbers = np.array([codec.number(name, value) for value in wish.of])
+        known = numbers[~np.isnan(numbers)]
+        return (float(known.min()), float(known.max())) if len(known) else (np.nan, np.nan)
     assert isinstance(wish, Range)
     low = -np.inf if wish.low is None else float(codec.number(name, wish.low))
     high = np.inf if wish.high is None else float(codec.number(name, wish.high))
