@@ -43,10 +43,8 @@ class GateClosedError(UnderstudyError):
     """The gate refused a candidate (exit code 3) or could not decide (4)."""
 
     def __init__(self, outcome: GateOutcome) -> None:
-        super().__init__(
-            f"{outcome.candidate}: {outcome.state}: {'; '.join(outcome.reasons)}. "
-            f"Exact figures, to be kept inside: {outcome.record}"
-        )
+        lines = (f"{outcome.candidate}: {outcome.state}:", *(f"  {why}" for why in outcome.reasons))
+        super().__init__("\n".join((*lines, f"Exact figures, to be kept inside: {outcome.record}")))
         self.outcome = outcome
         self.exit_code = 3 if outcome.state == "refused" else 4
 
