@@ -91,8 +91,13 @@ def is_person(value: str) -> bool:
 
 
 def _is_capitalised(word: str) -> bool:
-    """An initial, or an upper-case letter and lower-case ones after it; `USA` is no name."""
+    """An initial, or an upper-case letter and lower-case ones after it; `USA` is no name.
+
+    Both halves of a double name begin so: `Anna-Maria` is a name, `Take-off` is none.
+    """
     letters = [letter for letter in word if letter.isalpha()]
+    if any(half[:1].islower() for half in word.split("-")[1:]):
+        return False
     return letters[0].isupper() and (len(letters) == 1 or any(map(str.islower, letters)))
 
 

@@ -113,5 +113,6 @@ def _value(column: Column, text: str) -> Any:
         zoned = ", with an offset as in 08:00+02:00" * (column.timezone is not None)
         raise ContractError(
             f"{column.name}={text}: not a value of type {column.physical_type}. Booleans are true "
-            f"or false, dates and times ISO 8601{zoned}, a range LOW..HIGH."
+            f"or false, dates and times ISO 8601{zoned}, a range LOW..HIGH, a missing value "
+            "nothing at all."
         ) from error

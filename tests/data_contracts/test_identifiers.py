@@ -114,6 +114,7 @@ def test_a_header_tells_the_kind_of_numbers(header: str, values: list[str], kind
         ("volume", ["44994500", "23005800", "18342800"], 0.9, False),
         ("address_type", ["home", "work"], 0.01, True),
         ("empty", [], 0.0, True),
+        ("effect", ["Engine Shut-down", "Aborted Take-off", "Other"], 0.01, True),
         ("addr_state", ["CT", "MN", "OH"], 0.01, True),
         ("Street", ["Pave", "Grvl"], 0.001, True),
         ("X3Ssn.Porch", ["0", "168", "144", "1024"], 0.01, False),
