@@ -132,7 +132,8 @@ def cut_segments(
 
     A value that `threshold` units share is a segment without width. The others of the cell are
     cut into runs that `threshold` different units hold, from the middle of the gap before the
-    run's first value to the middle of the gap after its last, so that no end is a person's value.
+    run's first value to the middle of the gap after its last, so that no end is a person's value;
+    of a gap much wider than the run, the part that is near.
     Where they are too few for a run, their rows count for the nearest shared value. `frame` is
     the lowest and highest position and whether positions are whole.
     The end of segment s of cell c is c + (share of the rows of c up to and with s).
@@ -148,13 +149,31 @@ def cut_segments(
     rows, owner = point_rows, point_cells
     if len(starts):
         low, high = (ends[~shared] for ends in _gap_middles(pool, frame))
-        kept = ~short[starts]
-        run_spans = np.stack([low[starts], high[np.append(starts[1:], len(high)) - 1]], 1)
+        kept, last = ~short[starts], np.append(starts[1:], len(high)) - 1
+        values = light.values[starts], light.values[last]
+        run_spans = _near(np.stack([low[starts], high[last]], 1), np.stack(values, 1))
         spans = np.concatenate([run_spans[kept], spans])
         rows = np.concatenate([np.add.reduceat(light.rows, starts)[kept], rows])
         owner = np.concatenate([light_cells[starts][kept], owner])
     order = np.argsort(owner, kind="stable")
     return spans[order], _cumulated_shares(owner[order], rows[order])
+
+
+def _near(spans: FloatArray, values: FloatArray) -> FloatArray:
+    """Spans of runs `(runs, 2)` without what lies far from their first and last values `(runs, 2)`.
+
+    Beside a number that stands for "never", such as the year 9999, half a gap is wider than all
+    there is. The new ends lie on a grid as coarse as the run is wide, one step or two away: they
+    tell of no value more than that.
+    """
+    first, last = values.T
+    # A run of one value has no width to go by.
+    grid = np.exp2(np.ceil(np.log2(np.where(last > first, last - first, np.inf))))
+    with np.errstate(over="ignore"):
+        low, high = grid * (np.ceil(first / grid) - 2), grid * (np.floor(last / grid) + 2)
+    low = np.where(low < first, np.maximum(spans[:, 0], low), spans[:, 0])
+    high = np.where(high > last, np.minimum(spans[:, 1], high), spans[:, 1])
+    return np.stack([low, high], 1)
 
 
 def _run_starts(light: Pool, cells: IntArray, threshold: int) -> tuple[IntArray, BoolArray]:

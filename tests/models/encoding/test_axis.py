@@ -209,6 +209,19 @@ def test_whole_positions_are_drawn_as_often_as_they_are_held() -> None:
     assert np.isin(between, back).mean() > 0.95
 
 
+@pytest.mark.parametrize("never", [-1e9, 1e9])
+@pytest.mark.parametrize("whole", [False, True])
+def test_nothing_is_drawn_far_from_all_there_is(never: float, whole: bool) -> None:
+    """A number that stands for "never" lies far from all others; half of the gap is no value."""
+    random = np.random.default_rng(6)
+    values = np.rint(random.normal(0, 300, 1000)) if whole else random.normal(0, 300, 1000)
+    values = np.where(random.random(1000) < 0.3, never, values)
+    axis = Axis.fit(values, whole=whole, threshold=THRESHOLD)
+    back = np.concatenate([axis.decode(axis.encode(values), random) for _ in range(20)])
+    assert (back == never).mean() == pytest.approx(0.3, abs=0.05)
+    assert np.abs(back[back != never]).max() < 5000
+
+
 def test_neighbouring_floats_are_atoms_of_their_own() -> None:
     first = 1.0 + 2 * np.finfo(float).eps
     values = np.repeat([1.0, np.nextafter(first, 0), first, 2.0], 20)
