@@ -145,8 +145,8 @@ class TemporalCodec:
     def log_detail(self, values: pd.Series) -> FloatArray:
         """The log probability of values `(rows,)` given their codes; -inf for what is never drawn.
 
-        What is drawn on the first or last day that may be shown is moved to the first or last time:
-        that is left out here.
+        What is drawn before the first time that may be shown, or after the last one, is moved to
+        it. Their times of day count as the nearest that are drawn.
         """
         ticks, known = _wall_ticks(values)
         days, rest = np.divmod(ticks, _DAY[_unit(self.dtype_)])
@@ -157,6 +157,8 @@ class TemporalCodec:
         logs[known] = self.day_axis_.log_detail(to_positions(days, self.grain_))
         if self.clock_axis_ is not None:
             clock = self.clock_.positions(rest.astype(np.float64))
+            nearest = clock.clip(self.clock_axis_.low, self.clock_axis_.high)
+            clock = np.where(np.isin(ticks, self.span_), nearest, clock)
             logs[known] += self.clock_axis_.log_detail(clock)
         never |= ~self.clock_.holds(rest) if self.clock_axis_ is not None else rest != 0
         logs[known] += np.where(never, -np.inf, 0.0)

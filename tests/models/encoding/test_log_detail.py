@@ -113,6 +113,18 @@ def test_where_nothing_may_be_shown_only_missing_values_can_be() -> None:
     assert logs.tolist() == [-np.inf, 0.0]
 
 
+def test_what_is_moved_to_the_first_time_can_be() -> None:
+    """The eighth from the start may be at a time of day that no other value has."""
+    noons = 86_400 * np.random.default_rng(1).integers(1, 700, ROWS) + 43_200
+    ticks = np.concatenate([np.full(7, 43_200), [86_399], noons])
+    values = series(TIME, DAY.astype("datetime64[s]") + ticks)
+    codec = TemporalCodec(TIME).fit(values)
+    codes = np.repeat(codec.encode(values), 20, axis=0)
+    drawn = codec.decode(codes, np.random.default_rng(2))
+    assert (drawn == values[7]).any()
+    assert np.isfinite(codec.log_detail(drawn)).all()
+
+
 def test_few_at_a_time_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     codec, _, near = fitted(CASES["prices"])
     together = codec.log_detail(near)
