@@ -63,10 +63,11 @@ def main() -> None:
             generator.fit(data, seed=arguments.seed)
             if arguments.model:
                 generator.save(arguments.model)
+    asked = Asked(GIVEN).beside(table)
     with stopwatch() as sampling:
         parts = [
-            draw(generator, table, part, arguments.seed, Asked(GIVEN))
-            for part in parts_of(table, arguments.rows)
+            draw(generator, table, part, arguments.seed, asked)
+            for part in parts_of(table, arguments.rows, asked)
         ]
     rows = pa.concat_tables(parts)
     told = {

@@ -147,6 +147,13 @@ class Table(Record):
         return tuple(column.name for column in self.columns if column.primary_key)
 
     @property
+    def unique_groups(self) -> tuple[tuple[str, ...], ...]:
+        """Columns that are unique together, a key of several columns among them."""
+        key = self.primary_key
+        groups = self.unique_together
+        return (*groups, key) if len(key) > 1 and key not in groups else groups
+
+    @property
     def target(self) -> Column | None:
         """The column whose prediction the utility figures judge, if the contract names one."""
         return next((column for column in self.columns if column.role == "target"), None)

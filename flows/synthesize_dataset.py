@@ -26,7 +26,7 @@ from tasks.run import (
     flow_run_name,
     peak_mib,
 )
-from tasks.sample import plan_parts, sample_part
+from tasks.sample import plan_parts, sample_parts
 from tasks.storage import Store
 
 
@@ -65,8 +65,8 @@ def synthesize_dataset(
         if outcome is None:
             with stages.stage("sample"):
                 planned = plan_parts(run, model)
-                parts = [sample_part.submit(run, model, part, content) for part in planned]
-                sampled = [part.result() for part in parts]
+                drawn = [sample_parts.submit(run, model, parts, content) for parts in planned]
+                sampled = [part for each in drawn for part in each.result()]
             with stages.stage("evaluate"):
                 evaluated = evaluate_candidate(run, ingest, sampled, model, content)
             with stages.stage("publish"):

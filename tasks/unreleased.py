@@ -244,8 +244,9 @@ def _write_parts(
     (generator, table), (path, metadata) = source, target
     with contextlib.ExitStack() as stack:
         writer: pq.ParquetWriter | None = None
-        for part in parts_of(table, wanted.rows):
-            rows = with_metadata(draw(generator, table, part, wanted.seed, asked), metadata)
+        beside = asked.beside(table)
+        for part in parts_of(table, wanted.rows, asked):
+            rows = with_metadata(draw(generator, table, part, wanted.seed, beside), metadata)
             if writer is None:
                 writer = stack.enter_context(
                     pq.ParquetWriter(path, rows.schema, compression="zstd")

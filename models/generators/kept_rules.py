@@ -19,6 +19,8 @@ from models.generators.found_rules import NOTHING, FoundRules, among
 
 ROUNDS = 20
 """How often rows that break a rule are drawn again; then as often again, and mended."""
+MOST_ROUNDS = 1000
+"""The same where fewer of them are left every now and then."""
 FOUND_ROUNDS = 10
 """How often rows that break a rule found by itself are drawn again before it yields to a wish."""
 
@@ -34,7 +36,7 @@ class EarlierKeys:
 
     def __init__(self, table: Table) -> None:
         nothing = np.empty(0, dtype=np.int64)
-        self.hashes: dict[tuple[str, ...], IntArray] = dict.fromkeys(table.unique_together, nothing)
+        self.hashes: dict[tuple[str, ...], IntArray] = dict.fromkeys(table.unique_groups, nothing)
 
     def add(self, frame: pd.DataFrame) -> None:
         """Takes in rows."""
@@ -84,7 +86,7 @@ class Kept:
     def idle(self) -> bool:
         """Whether every row keeps everything."""
         table = self.table
-        asked = table.row_rules or table.unique_together or self.codec.combinations_
+        asked = table.row_rules or table.unique_groups or self.codec.combinations_
         return not asked and self.found.idle
 
     def broken(self, frame: pd.DataFrame) -> BoolArray:
@@ -96,14 +98,39 @@ class Kept:
                 broken |= broken_rows(rule, rows)
         for names, tuples in self.codec.combinations_.items():
             broken |= ~among(self.codec.first_of(frame, names), tuples)
-        for together in self.table.unique_together:
-            # Rows in which one of the columns is missing are different from all others.
-            known = frame[list(together)].notna().all(axis=1)
-            repeated = frame.duplicated(list(together)).to_numpy(dtype=bool)
-            if self.earlier is not None:
-                repeated = repeated | self.earlier.hold(frame, together)
-            broken |= repeated & known.to_numpy(dtype=bool)
+        for names in self.table.unique_groups:
+            broken |= self.repeated(frame, names)
         return broken
+
+    def repeated(self, frame: pd.DataFrame, names: tuple[str, ...]) -> BoolArray:
+        """Which rows repeat another one's values, this frame's or of rows drawn before.
+
+        Rows in which one of the columns is missing are different from all others.
+        """
+        repeated = frame.duplicated(list(names)).to_numpy(dtype=bool)
+        if self.earlier is not None:
+            repeated = repeated | self.earlier.hold(frame, names)
+        known = frame[list(names)].notna().all(axis=1).to_numpy(dtype=bool)
+        return np.asarray(known & repeated, dtype=np.bool_)
+
+
+class Patience:
+    """How long rows are drawn again without fewer of them being left to be drawn.
+
+    At least so many rounds, and until as many rows were drawn in vain as there are: where nearly
+    all values are taken that may not come twice, the last ones come up rarely.
+    """
+
+    def __init__(self, rows: int, rounds: int) -> None:
+        self.rows, self.rounds = rows, rounds
+        self.fewest, self.vain, self.drawn = rows + 1, 0, 0
+
+    def ends(self, left: int) -> bool:
+        """Whether it ends before the rows that are left are drawn again."""
+        if left < self.fewest:
+            self.fewest, self.vain, self.drawn = left, 0, 0
+        self.vain, self.drawn = self.vain + 1, self.drawn + left
+        return self.vain > self.rounds and self.drawn > self.rows
 
 
 def keep_rules(frame: pd.DataFrame, kept: Kept, redraw: Redraw) -> pd.DataFrame:
@@ -115,28 +142,39 @@ def keep_rules(frame: pd.DataFrame, kept: Kept, redraw: Redraw) -> pd.DataFrame:
     """
     if kept.idle and not bool(kept.outside(frame).any()):
         return frame
-    for attempt in range(2 * ROUNDS):
+    patience = Patience(len(frame), 2 * ROUNDS)
+    for attempt in range(MOST_ROUNDS):
         broken = kept.broken(frame)
         if attempt < FOUND_ROUNDS:
             broken |= kept.found.broken(frame, kept.table, kept.codec)
         rows = np.flatnonzero(broken)
         if not len(rows):
             return frame
-        frame = _replaced(frame, rows, redraw(rows))
+        if attempt >= FOUND_ROUNDS and patience.ends(len(rows)):
+            break
+        frame = replace_rows(frame, rows, redraw(rows))
         for rule in _in_order(kept.found.rules) if attempt == FOUND_ROUNDS - 1 else ():
             frame = _mended(frame, kept, rule)
         for rule in _in_order(kept.table.row_rules) if attempt >= ROUNDS else ():
             frame = _mended(frame, kept, rule)
     left = int(kept.broken(frame).sum())
-    if not left:
-        return frame
+    if left:
+        raise ModelError(_unkept(frame, kept, left))
+    return frame
+
+
+def _unkept(frame: pd.DataFrame, kept: Kept, left: int) -> str:
+    """What rows that were drawn so often break, and what can be done."""
     table = kept.table
     rules = [rule.text for rule in table.row_rules]
     rules += [f"{', '.join(names)} as in the data" for names in table.fixed_combinations]
-    rules += [f"{', '.join(names)} unique together" for names in table.unique_together]
+    for names in table.unique_groups:
+        again = int(kept.repeated(frame, names).sum())
+        found = f", of which {again} rows repeat others" if again else ""
+        rules.append(f"{', '.join(names)} unique together{found}")
     unkept = int(kept.outside(frame).sum())
     asked = f"{unkept} do not keep what is asked of {', '.join(sorted(kept.given))}. "
-    raise ModelError(
+    return (
         f"table {table.name!r}: {left} of {len(frame)} rows break a rule or a wish "
         f"({'; '.join(rules) or 'given ranges'}) however often they are drawn. "
         f"{asked if unkept else ''}Give other values, "
@@ -150,7 +188,7 @@ def _in_order(rules: Sequence[WrittenRule]) -> list[WrittenRule]:
     return [*ordered, *ordered]
 
 
-def _replaced(frame: pd.DataFrame, rows: IntArray, drawn: pd.DataFrame) -> pd.DataFrame:
+def replace_rows(frame: pd.DataFrame, rows: IntArray, drawn: pd.DataFrame) -> pd.DataFrame:
     """The frame with other values in some rows of the drawn columns; dtypes stay."""
     return frame.assign(
         **{name: replaced(frame[name], rows, drawn[name]) for name in drawn.columns}

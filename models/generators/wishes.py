@@ -192,8 +192,8 @@ def _lies_within(measure: Measure, low: float, high: float) -> bool:
         return False
     if low == high:
         # A value asked for by name is as good as any that is near, if it is one of the column's.
-        first, last = measure.positions(*bounds)
-        return bool(first[0] <= last[0])
+        lowest, highest = measure.positions(*bounds)
+        return bool(lowest[0] <= highest[0])
     places = measure.positions(*bounds, line.codes)
     left = [line.shares.coarse(*places)[:, measure.axis.missing :]]
     if measure.below is not None:

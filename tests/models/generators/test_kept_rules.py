@@ -114,6 +114,42 @@ def test_rows_unique_together_are_drawn_again_until_they_differ() -> None:
         keep_rules(frame([1, 1], [1, 1]), kept(unique), same)
 
 
+def test_nearly_all_combinations_that_there_are_can_be_drawn() -> None:
+    random = np.random.default_rng(4)
+
+    def draw(rows: int) -> pd.DataFrame:
+        return frame(list(random.integers(0, 20, rows)), list(random.integers(0, 20, rows)))
+
+    asked, redraw = counted(draw)
+    rows = keep_rules(draw(396), kept(table(unique_together=(("low", "high"),))), redraw)
+    assert not rows.duplicated().any()
+    assert len(asked) > 2 * ROUNDS
+
+
+def test_more_rows_than_combinations_are_told_with_their_number() -> None:
+    random = np.random.default_rng(5)
+
+    def draw(rows: int) -> pd.DataFrame:
+        return frame(list(random.integers(0, 3, rows)), list(random.integers(0, 3, rows)))
+
+    _, redraw = counted(draw)
+    with pytest.raises(ModelError, match="low, high unique together, of which 11 rows repeat"):
+        keep_rules(draw(20), kept(table(unique_together=(("low", "high"),))), redraw)
+
+
+def test_a_key_of_several_columns_is_unique_like_any_group() -> None:
+    random = np.random.default_rng(6)
+    columns = (Column(name="low", primary_key=True, **_WHOLE),
+               Column(name="high", primary_key=True, **_WHOLE))  # fmt: skip
+    keyed = table().model_copy(update={"columns": columns})
+    assert keyed.unique_groups == (("low", "high"),)
+    _, redraw = counted(
+        lambda rows: frame(list(random.integers(0, 40, rows)), list(random.integers(0, 40, rows)))
+    )
+    rows = keep_rules(frame([1] * 300, [1] * 300), kept(keyed), redraw)
+    assert not rows.duplicated().any()
+
+
 def test_missing_values_differ_from_each_other() -> None:
     asked, redraw = counted(lambda rows: frame([0] * rows, [0] * rows))
     unique = table(unique_together=(("low", "high"),))
