@@ -135,7 +135,10 @@ class DayParts:
         ticks = np.round(days * self.ticks, 3)
         places: FloatArray = (ticks - self.lattice.origin) / self.lattice.step
         near = min(0.01, NEARLY + FLOATED * self.ticks / self.lattice.step)
-        return np.where(np.abs(places - np.rint(places)) <= near, np.rint(places), places)
+        whole = np.rint(places)
+        # Where there is no bound, neither is there a distance.
+        apart = np.subtract(places, whole, out=np.zeros(len(places)), where=np.isfinite(places))
+        return np.where(np.abs(apart) <= near, whole, places)
 
     def _weekdays(
         self,

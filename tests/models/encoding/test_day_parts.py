@@ -51,3 +51,8 @@ def test_weekdays_and_times_of_day_leave_each_other_what_the_range_holds(
     for place in np.flatnonzero(held.any(axis=0)):
         days = parts.weights(0, np.array([[-1, place]]), first, bounds, free)[0]
         assert (days > 0).tolist() == held[:, place].tolist()
+
+
+def test_times_without_a_bound_stay_without_one() -> None:
+    places = day_parts(None).positions(np.array([-np.inf, 0.25, 0.3, np.inf]))
+    assert places.tolist() == [-np.inf, pytest.approx(2.0), pytest.approx(2.4), np.inf]
