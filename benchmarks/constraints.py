@@ -2,11 +2,11 @@
 
     python -m benchmarks.constraints [--rows 1000000] [--seed 1] [--options JSON] [--model FOLDER]
 
-The table is Adult, with three columns worked out from its own and the unknown occupations missing,
+The table is Adult, with four columns worked out from its own and the unknown occupations missing,
 so that a contract can hold every kind of rule: an ordering, sums of columns and with a number,
-a fixed combination, presence on a condition, columns unique together, ranges. Rows are drawn as in
-the flow, under a given value, a range and shares. Whatever rows break is counted by the checks of
-`understudy check`, and by pandas beside them. Prints one JSON object as its last line.
+a product, a fixed combination, presence on a condition, columns unique together, ranges. Rows are
+drawn as in the flow, under a given value, ranges and shares. Whatever rows break is counted by the
+checks of `understudy check`, and by pandas beside them. Prints one JSON object as its last line.
 """
 
 import argparse
@@ -36,6 +36,7 @@ RULES = (
     '"school-years" <= age',
     '"capital-gain" - "capital-loss" == "capital-net"',
     '"hours-per-week" + "free-hours" == 168',
+    '"hours-per-week" * "education-num" == effort',
     "occupation missing when workclass in ('?', 'Never-worked') else present",
 )
 UNIQUE = ("fnlwgt", "age", "education", "occupation", "hours-per-week")
@@ -46,6 +47,7 @@ GIVEN = {
     "age": Range(25, 60),
     "education": Shares(SHARES),
     "capital-net": Range(-2000, 20000),
+    "effort": Range(200, 600),
 }
 
 
@@ -98,6 +100,7 @@ def adult_with_rules() -> Dataset:
     frame["school-years"] = np.minimum(frame["education-num"] + 6, frame["age"])
     frame["capital-net"] = frame["capital-gain"] - frame["capital-loss"]
     frame["free-hours"] = 168 - frame["hours-per-week"]
+    frame["effort"] = frame["hours-per-week"] * frame["education-num"]
     idle = frame["workclass"].isin(["?", "Never-worked"])
     frame = frame[idle == (frame["occupation"] == "?")]
     frame["occupation"] = frame["occupation"].mask(frame["occupation"] == "?")
@@ -165,6 +168,7 @@ def _by_pandas(frame: pd.DataFrame) -> dict[str, Any]:
         "ordering": (frame["school-years"] > frame["age"]).sum(),
         "sum": net.sum(),
         "sum with a number": (frame["hours-per-week"] + frame["free-hours"] != 168).sum(),
+        "product": (frame["hours-per-week"] * frame["education-num"] != frame["effort"]).sum(),
         "presence": (frame["occupation"].isna() != idle).sum(),
         "unique": whole.duplicated(list(UNIQUE)).sum(),
     }
@@ -179,6 +183,7 @@ def _wishes(frame: pd.DataFrame) -> dict[str, int]:
         "given value": int((frame["sex"] != "Female").sum()),
         "given range": int((~frame["age"].between(25, 60)).sum()),
         "given range of a sum": int((~frame["capital-net"].between(-2000, 20000)).sum()),
+        "given range of a product": int((~frame["effort"].between(200, 600)).sum()),
         "shares missed by more than 0.0001": missed,
     }
 
