@@ -23,10 +23,6 @@ FEWEST_EPOCHS = 4
 BATCHES = 6
 """Batches that a pass has at least, as far as SMALLEST_BATCH allows."""
 SMALLEST_BATCH, LARGEST_BATCH = 64, 1024
-WIDE_BATCH = 4
-"""Wide tables get batches of so many times fewer rows: hundreds of codes are learned in each
-step, and with the steps of a narrow table they hang together too weakly."""
-LEARNING_RATE, WIDE_LEARNING_RATE = 2e-3, 4e-3
 MANY_VALUES = 1000
 """From here on a table has detail that a network of 256 units does not reach."""
 ROWS_OF_VALUE = 5
@@ -41,12 +37,11 @@ def choose_sizes(rows: int, values: int) -> Sizes:
     Twice the rows get 1.4 times the steps, as far as MOST_WORK allows. MANY_ROWS get
     DROPOUT, fewer rows more: it keeps synthetic rows from leaning towards training rows. Tables
     of MANY_VALUES, many of them numbers, get a larger network and more passes where they have the
-    rows for it; without these rows they are wide, and get more and longer steps. A step costs
-    about as much as all values together, so that tables of hundreds of columns get fewer passes.
+    rows for it. A step costs about as much as all values together, so that tables of hundreds of
+    columns get fewer passes.
     """
     many = max(MANY_ROWS / 2, ROWS_OF_VALUE * values)
     detailed = values >= MANY_VALUES and rows >= many
-    wide = values >= MANY_VALUES and not detailed
     width, blocks = (384, 3) if detailed else (256, 2)
     usual = (1.5 if detailed else 1.0) * EPOCHS * (MANY_ROWS / max(rows, 1)) ** 0.5
     affordable = int(MOST_WORK / (max(rows, 1) * max(values, 1) * width))
@@ -54,8 +49,8 @@ def choose_sizes(rows: int, values: int) -> Sizes:
         width=width,
         blocks=blocks,
         epochs=min(max(round(usual), FEWEST_EPOCHS), MOST_EPOCHS, max(affordable, 1)),
-        batch_rows=max(_batch_rows(rows) // (WIDE_BATCH if wide else 1), SMALLEST_BATCH),
-        learning_rate=WIDE_LEARNING_RATE if wide else LEARNING_RATE,
+        batch_rows=_batch_rows(rows),
+        learning_rate=2e-3,
         dropout=_dropout(max(rows, 1)),
     )
 

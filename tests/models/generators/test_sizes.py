@@ -27,13 +27,6 @@ def test_detail_gets_a_larger_network_where_there_are_rows_for_it() -> None:
     assert choose_sizes(20_000, 25_000).width == choose_sizes(20_000, 500).width
 
 
-def test_wide_tables_get_more_and_longer_steps() -> None:
-    wide, narrow = choose_sizes(7_000, 3_800), choose_sizes(7_000, 500)
-    assert wide.batch_rows < narrow.batch_rows
-    assert wide.learning_rate > narrow.learning_rate
-    assert choose_sizes(15_000, 1_200).batch_rows == choose_sizes(15_000, 500).batch_rows
-
-
 @pytest.mark.parametrize(("rows", "values"), [(20_000, 25_000), (10**6, 30_000)])
 def test_wide_tables_bound_the_work(rows: int, values: int) -> None:
     sizes = choose_sizes(rows, values)
