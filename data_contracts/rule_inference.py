@@ -1,5 +1,6 @@
 """Rules between columns for a drafted contract: sought in the first rows, then held against all."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -22,6 +23,9 @@ FEWEST_ROWS = 200
 """In fewer rows, or of fewer people, too much holds by chance."""
 MOST_RULES = 20
 """Of a kind; what less speaks for is told by number only."""
+MOST_OF_COLUMN = 3
+"""Sums and products that a column may be in: a whole of which many shares and a sum are told
+leaves too few rows that keep them all, each rounded for itself."""
 TOUCHING = 0.02
 """Of the usual distance: so near come the columns of an ordering to each other in some rows."""
 
@@ -159,9 +163,17 @@ def _rules_of(first: FirstRows) -> Iterator[tuple[str, list[WrittenRule]]]:
                 orderings.append(rule)
     texts = [Comparison(left=a, operator="==", right=b) for a, b in equal_columns(first)]
     yield "equations", [*equations, *texts]
-    yield "products", products
+    yield "products", _apart(products, equations)
     yield "orderings", orderings
     yield "rules of presence", list(find_presences(first))
+
+
+def _apart(products: list[WrittenRule], others: list[WrittenRule]) -> list[WrittenRule]:
+    """The products without a column that too many rules are about."""
+    named = Counter(name for rule in (*products, *others) for name in set(rule.columns))
+    return [
+        rule for rule in products if all(named[name] <= MOST_OF_COLUMN for name in rule.columns)
+    ]
 
 
 def _follows(rule: WrittenRule, others: Iterable[WrittenRule]) -> bool:

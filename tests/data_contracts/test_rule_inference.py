@@ -225,3 +225,13 @@ def test_columns_already_typed_are_searched_as_they_are() -> None:
     search = RuleSearch(table)
     search.update(rows)
     assert texts(search.proposed()) == {"start <= end", "state == kind"}
+
+
+def test_shares_of_one_whole_that_meet_in_a_sum_are_not_proposed_as_products() -> None:
+    random = np.random.default_rng(6)
+    parts = {f"part_{name}": random.integers(100, 900, ROWS) for name in "abcd"}
+    whole = sum(parts.values())
+    shares = {f"share_{name[-1]}": np.round(100 * part / whole, 4) for name, part in parts.items()}
+    found = proposals({**parts, "whole": whole, **shares})
+    assert any("whole" in text for text in texts(found))
+    assert not any("share" in text for text in texts(found))
