@@ -1,22 +1,52 @@
 """Bins between public bounds, found by noisy counts: where rows are, there they are fine."""
 
+import math
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
+from models.differential_privacy import noisy_tree
 from models.differential_privacy.ledger import Ledger
 from models.differential_privacy.noisy_tree import (
     EVEN,
+    FALSE,
     GROWTH,
+    SUMS,
     Total,
     count_spans,
     first_starts,
     levels_of,
+    sure_deviations,
 )
 from models.differential_privacy.paid_axis import Bins, PublicLine, buy_axis, even_axis
 from models.encoding.axis import Axis
-from models.encoding.column import FloatArray
+from models.encoding.column import FloatArray, IntArray
 
 ROWS = 20_000
+Noise = Callable[[int], None]
+
+
+@pytest.fixture
+def repeatable(monkeypatch: pytest.MonkeyPatch) -> Noise:
+    """Makes the noise that of a seed: what holds but for a small chance is tested without luck."""
+
+    def sow(seed: int) -> None:
+        random = np.random.default_rng(seed)
+
+        def noisy(counts: IntArray, variance: int) -> IntArray:
+            noise: IntArray = np.rint(random.normal(0, variance**0.5, counts.shape)).astype(int)
+            return counts + noise
+
+        monkeypatch.setattr(noisy_tree, "noisy_counts", noisy)
+
+    return sow
+
+
+def drawn_from(axis: Axis) -> FloatArray:
+    """200 positions of each code."""
+    codes = np.arange(axis.parts[0].cardinality).repeat(200)[:, None]
+    return axis.decode(codes, np.random.default_rng(1))
 
 
 def bought(line: PublicLine, positions: FloatArray, bins: int = 16) -> tuple[Axis, FloatArray]:
@@ -70,18 +100,84 @@ def test_missing_values_are_counted_and_stay_missing() -> None:
     assert (np.isnan(back) == np.isnan(positions)).all()
 
 
-def test_nothing_is_drawn_beyond_the_bounds_or_where_nobody_is() -> None:
+def test_nothing_is_drawn_beyond_the_bounds_or_where_nobody_is(repeatable: Noise) -> None:
     positions = np.floor(np.random.default_rng(0).normal(5_000, 50, ROWS))
-    ends = []
-    for _ in range(5):
-        axis, _ = bought(PublicLine(0, 1_000_000, whole=True, missing=False), positions)
-        codes = np.arange(axis.parts[0].cardinality).repeat(200)[:, None]
-        drawn = axis.decode(codes, np.random.default_rng(1))
-        ends.append((drawn.min(), drawn.max()))
-    # Noise that cannot be repeated: one line in forty keeps an empty stretch.
-    low, high = np.median(ends, axis=0)
-    assert low > 3_000
-    assert high < 7_000
+    line = PublicLine(0, 1_000_000, whole=True, missing=False)
+    for seed in range(100):
+        repeatable(seed)
+        drawn = drawn_from(bought(line, positions)[0])
+        assert drawn.min() > 3_000
+        assert drawn.max() < 7_000
+
+
+def shapes() -> dict[str, tuple[FloatArray, PublicLine, FloatArray]]:
+    """Positions, their line, and the stretches `(stretches, 2)` in which all draws must lie."""
+    random = np.random.default_rng(0)
+    wide = PublicLine(0, 1_000_000, whole=True, missing=False, zero=0.0)
+    far = PublicLine(0, 1_000_000, whole=True, missing=False)
+    hundred = PublicLine(0, 99, whole=True, missing=False)
+    narrow = np.floor(random.normal(5_000, 50, ROWS))
+    modes = np.floor(
+        np.where(
+            random.random(ROWS) < 0.5, random.normal(2_000, 30, ROWS), random.normal(8e5, 300, ROWS)
+        )
+    )
+    tail = np.floor(100 * (random.pareto(2.5, ROWS) + 1))
+    return {
+        "narrow": (narrow, wide, np.array([[3_000, 7_000]])),
+        "far from zero": (narrow + 495_000, far, np.array([[460_000, 540_000]])),
+        "two modes": (modes, wide, np.array([[1_000, 3_000], [750_000, 850_000]])),
+        "heavy tail": (tail, wide, np.array([[0, 2 * tail.max()]])),
+        "one value": (np.full(ROWS, 777.0), wide, np.array([[777, 777]])),
+        "one cell": (np.full(ROWS, 42.0), hundred, np.array([[42, 42]])),
+        "small": (np.floor(random.normal(50, 2, 2_000)), hundred, np.array([[30, 70]])),
+    }
+
+
+@pytest.mark.parametrize("shape", shapes())
+def test_noise_puts_nobody_where_nobody_is(repeatable: Noise, shape: str) -> None:
+    """Of 300 draws of noise; before, up to one in fourteen kept an empty span."""
+    positions, line, inside = shapes()[shape]
+    for seed in range(300):
+        repeatable(seed)
+        drawn = drawn_from(bought(line, positions)[0])
+        held = [(low <= drawn) & (drawn <= high) for low, high in inside]
+        assert np.any(held, axis=0).all(), (seed, drawn.min(), drawn.max())
+
+
+def test_a_table_too_small_to_tell_leaves_the_line_as_it_is(repeatable: Noise) -> None:
+    """All that is known of 30 rows is their number: the bounds are public, a guess is not."""
+    positions = np.floor(np.random.default_rng(0).normal(5_000, 50, 30))
+    line = PublicLine(0, 1_000_000, whole=True, missing=False, zero=0.0)
+    for seed in range(300):
+        repeatable(seed)
+        drawn = drawn_from(bought(line, positions)[0])
+        assert (np.abs(drawn - 5_000) < 500).mean() < 0.01
+        assert drawn.max() - drawn.min() > 800_000
+
+
+def test_chances_that_noise_tells_of_somebody_add_up_to_what_is_said() -> None:
+    """Empty spans alone: what is asked of each sum, times the sums, is the promise."""
+    for spans, levels in ((100, 1), (125, 3), (5_000, 4)):
+        chance = 0.5 * math.erfc(sure_deviations(spans, levels) / math.sqrt(2))
+        assert chance * spans * SUMS * levels == pytest.approx(FALSE)
+    assert FALSE <= 1e-3
+
+
+def test_a_long_tail_is_drawn_about_as_far_as_it_goes(repeatable: Noise) -> None:
+    """A rest that no span tells of was shared by width: 3,000 times as far as the tail's end."""
+    random = np.random.default_rng(0)
+    tail = np.clip(np.floor(100 * (random.pareto(1.2, ROWS) + 1)), 0, 1e8)
+    line = PublicLine(0, 100_000_000, whole=True, missing=False, zero=0.0)
+    ratios = []
+    for seed in range(40):
+        repeatable(seed)
+        axis, counts = bought(line, tail)
+        places = np.random.default_rng(seed).choice(len(counts), ROWS, p=counts / counts.sum())
+        drawn = axis.decode(places[:, None], np.random.default_rng(seed))
+        ratios.append(np.quantile(drawn, 0.995) / np.quantile(tail, 0.995))
+    assert 0.2 < np.median(ratios) < 2
+    assert max(ratios) < 5
 
 
 @pytest.mark.parametrize("rows", [0, 1, 5])
