@@ -1,12 +1,14 @@
 """Generators under differential privacy on real tables, and what peers have published.
 
     python -m benchmarks.dp --table adult [--epsilons 1 3] [--delta 1e-5] [--seeds 1 2 3]
-        [--generator dp_marginals|any_order] [--published]
+        [--generator dp_marginals|any_order] [--published] [--audit]
 
 For each epsilon and seed: fit on the whole train split, as many rows, judged as releases are.
 Prints one JSON object a line: seconds, what both accountants say, the figures, and `two_way`, the
 mean total variation to the holdout over all pairs of columns (numbers in ten bins of equal mass of
-the training rows). `--published` judges the peers' files of the table too.
+the training rows). `--published` judges the peers' files of the table too. `--audit` adds an audit
+by canaries of another fit like this one, on rows that it made: `lower_bound` must not be above
+epsilon.
 
 Bounds count as public here: the training rows' own, rounded outwards to two digits. So do the
 categories of the training rows. A contract for people's data has to know them otherwise.
@@ -32,6 +34,8 @@ from data_contracts.contract import Column, Contract, Privacy, Table
 from data_contracts.dataset import Dataset
 from models.registry import resolve
 
+MOST_AUDITED = 20_000
+"""Rows of the audited fit, as at a release."""
 TOLD = ("detection_auc", "shape_error", "trend_error", "trtr", "tstr", "utility_gap")
 
 
@@ -61,6 +65,8 @@ def main() -> None:
                 "purchases": len(statement.spendings),
                 "fit": fit,
             }
+            if arguments.audit:
+                told["audit"] = _audit(arguments.generator, contract, made)
             _tell(told, data, made, (holdout.frame, seed, not arguments.quick))
     for path in _published(arguments):
         frame, _ = read_typed(path, training.contract.tables[0])
@@ -78,8 +84,19 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--delta", type=float, default=1e-5)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--published", action="store_true")
+    parser.add_argument("--audit", action="store_true")
     parser.add_argument("--quick", action="store_true", help="only two_way and the AUC of tstr")
     return parser.parse_args()
+
+
+def _audit(generator: str, contract: Contract, made: pd.DataFrame) -> dict[str, Any]:
+    """What canaries tell of a fit under the contract's budget, as at a release."""
+    from models.evaluation.canary_audit import Auditable, audit_generator
+
+    unfitted = resolve(ModelChoice(name=generator))
+    assert isinstance(unfitted, Auditable)
+    audit = audit_generator(unfitted, contract, made.head(MOST_AUDITED))
+    return {"correct": audit.correct, "of": audit.guesses, "lower_bound": audit.lower_bound}
 
 
 def _published(arguments: argparse.Namespace) -> Iterator[Path]:
