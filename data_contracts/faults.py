@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import re
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,8 @@ from pydantic import BaseModel, ValidationError
 from data_contracts.errors import ContractError, problem
 
 _LONGEST = 80
+_INDEXES = re.compile(r"schema\[(\d+)\](?:\.properties\[(\d+)\])?")
+_KINDS = ("table", "column")
 R = TypeVar("R", bound=BaseModel)
 
 
@@ -42,13 +45,37 @@ class Faults:
         """Whether `path`, or something inside it, already has a fault."""
         return any(_inside(fault.path, path) for fault in self.found)
 
-    def raise_if_any(self, file: str) -> None:
-        """Raise one ContractError that tells every fault of `file`; return when there is none."""
+    def raise_if_any(self, file: str, document: Mapping[str, Any] | None = None) -> None:
+        """Raise one ContractError that tells every fault of `file`; return when there is none.
+
+        With the file's `document`, places in columns carry the column's name: nobody counts them.
+        """
         if not self.found:
             return
         count = "1 fault" if len(self.found) == 1 else f"{len(self.found)} faults"
-        lines = [f"  {problem(fault.path, fault.found, fault.remedy)}" for fault in self.found]
+        lines = [
+            f"  {_owner(fault.path, document)}{problem(fault.path, fault.found, fault.remedy)}"
+            for fault in self.found
+        ]
         raise ContractError("\n".join([f"{file}: {count} in the contract", *lines]))
+
+
+def _owner(path: str, document: Any) -> str:
+    """`column 'age': ` for a place in a column of the document, `table 'people': ` in a table."""
+    indexes = _INDEXES.match(path)
+    if indexes is None:
+        return ""
+    found, words = document, ""
+    for step, key, kind in zip(indexes.groups(), ("schema", "properties"), _KINDS, strict=True):
+        if step is None:
+            break
+        held = found.get(key) if isinstance(found, Mapping) else None
+        if not isinstance(held, list) or int(step) >= len(held):
+            break
+        found = held[int(step)]
+        name = found.get("name") if isinstance(found, Mapping) else None
+        words = f"{kind} {name!r}: " if isinstance(name, str) else ""
+    return words
 
 
 def _inside(path: str, place: str) -> bool:

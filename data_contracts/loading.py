@@ -30,7 +30,7 @@ def parse_contract(text: str, path: Path) -> Contract:
     contract = read_contract(document, faults)
     for fault in find_contradictions(contract):
         faults.add(*fault)
-    faults.raise_if_any(str(path))
+    faults.raise_if_any(str(path), document)
     return contract.model_copy(update={"folder": path.parent})
 
 

@@ -272,3 +272,16 @@ def test_any_change_gives_a_contract_or_a_contract_error(seed: int, changes: int
         assert "faults in the contract" in str(error) or "1 fault in the contract" in str(error)
     else:
         assert isinstance(found, Contract)
+
+
+def test_a_fault_in_a_column_or_a_table_carries_its_name() -> None:
+    """Nobody counts columns: an index alone would not be found in a file of three hundred."""
+    broken = document()
+    people(broken)["properties"][1]["logicalType"] = "integr"
+    people(broken)["quality"][0]["mustBe"] = "many"
+    broken["schema"].append({"name": 7, "properties": "none"})
+    told = faults_of(broken)
+    column = people(broken)["properties"][1]["name"]
+    assert any(line.strip().startswith(f"column {column!r}: schema[0].prop") for line in told)
+    assert any(line.strip().startswith("table 'people': schema[0].quality[0]") for line in told)
+    assert any(line.strip().startswith("schema[2].") for line in told)
