@@ -27,7 +27,7 @@ class Finding(Record):
     reference: float | None = None
     reference_name: str | None = None
     bar: float | None = None
-    unit: Literal["", "%", "rows", "target"] = ""
+    unit: Literal["", "%", "rows", "count", "target"] = ""
     state: State = "info"
     table: str | None = None
     column: str | None = None

@@ -121,7 +121,7 @@ def read_sides(store: Store, contract: Contract, ingest: Ingest) -> RealSides:
 def _shared_finding(table: Table, shared: int) -> Finding:
     """`shared_units`: held-out units that are training units as well, in a holdout of its own."""
     return Finding(
-        name="shared_units", group="copies", value=float(shared), table=table.name,
+        name="shared_units", group="copies", value=float(shared), unit="count", table=table.name,
         detail=f"Units in column {table.unit!r} with training and held-out rows. The privacy gate "
         "leaves their held-out rows out: a model has learned these units.",
     )  # fmt: skip

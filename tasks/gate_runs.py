@@ -139,6 +139,6 @@ def _of_runs(
     if refused:
         detail += " It was refused before: drawing again does not make a model forget."
     return Finding(
-        name="gate_runs", group="copies", value=float(number),
+        name="gate_runs", group="copies", value=float(number), unit="count",
         state="refuse" if refused else "info", table=table, detail=detail,
     )  # fmt: skip

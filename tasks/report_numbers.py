@@ -52,6 +52,8 @@ def show(value: Any, unit: str = "") -> str:
         return f"{_percent(figure)}{NARROW_SPACE}%".replace("-", "−")
     if unit == "rows":
         return f"{count(figure)} {'row' if figure == 1 else 'rows'}"
+    if unit == "count":
+        return count(figure)
     return _three_digits(figure).replace("-", "−")
 
 

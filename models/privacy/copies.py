@@ -18,7 +18,9 @@ BROKEN_LEVEL = 1e-4
 NO_COPY = "Hardly any training row differs from all other real rows: none to copy."
 
 
-def copy_trials(test: CopyTest) -> tuple[Trial, Trial]:
+def copy_trials(
+    test: CopyTest, missed: frozenset[tuple[Leak, bool]] = frozenset()
+) -> tuple[Trial, Trial]:
     """`exact_copies` (G1) and `tail_copies` (G2): does the release repeat training rows?
 
     The attacker holds the release and nothing else, and looks for rows that are somebody's, G1 for
@@ -28,9 +30,10 @@ def copy_trials(test: CopyTest) -> tuple[Trial, Trial]:
     `smallest_exact_leak` and `smallest_near_leak` say what they would have seen. Where hardly any
     training unit has a row of its own there is nothing to copy, and they don't judge. Figures are
     bands: published exact distances and counts let outliers be rebuilt (Ganev and De Cristofaro
-    2023).
+    2023). `missed` are leaks, of any rows or of the most isolated ones (True), that other plantings
+    of this run did not see.
     """
-    controls = run_controls(test)
+    controls = run_controls(test, missed)
     exact, tail = test.exact_p_value(), test.tail_p_value()
 
     def exact_findings(refused: bool) -> tuple[Finding, ...]:

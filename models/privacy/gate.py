@@ -118,7 +118,9 @@ def _gate_table(
     test = CopyTest.of(coded, level, share)
     attacked = Attacked.of(coded, test.space)
     tell(1 / STAGES)
-    copies = copy_trials(test)
+    planted = plant_leaks(test, attacked)
+    tell(2 / STAGES)
+    copies = copy_trials(test, planted.missed)
     trials = (
         *copies,
         *sequence_trials(test),
@@ -126,8 +128,6 @@ def _gate_table(
         *attribute_trials(coded, runs),
         *risk_trials(coded, runs),
     )
-    tell(2 / STAGES)
-    planted = plant_leaks(test, attacked)
     fresh = {trial.name: float(trial.figures["fresh"]) for trial in copies}
     fresh |= fresh_p_values(coded, runs)
     tell(3 / STAGES)

@@ -63,6 +63,7 @@ def evaluate_hygiene(coded: CodedTable, frames: dict[Side, pd.DataFrame]) -> Fin
         reference=0.0,
         reference_name="none may be",
         bar=0.0,
+        unit="count",
         state="refuse" if shown else "pass",
         table=coded.table.name,
         detail=f"Columns that show {words}."

@@ -35,6 +35,11 @@ class PlantedLeaks:
     own_units: int
     held_out: int
 
+    @property
+    def missed(self) -> frozenset[tuple[Leak, bool]]:
+        """The leaks that were not caught, each with whether it was of the most isolated rows."""
+        return frozenset(LEAKS[name] for name, seen in self.caught.items() if not seen)
+
 
 def plant_leaks(test: CopyTest, attacked: Attacked) -> PlantedLeaks:
     """Splices each leak into the release five times and runs G1 to G4 on it again.
@@ -99,7 +104,7 @@ def planted_finding(test: CopyTest, leaks: PlantedLeaks) -> Finding:
     caught = len(leaks.caught) - len(missed)
     return Finding(
         name="planted_leaks", group="copies", value=float(caught), bar=float(len(leaks.caught)),
-        state=state, table=test.coded.table.name, detail=detail,
+        unit="count", state=state, table=test.coded.table.name, detail=detail,
     )  # fmt: skip
 
 
@@ -141,8 +146,8 @@ def fresh_finding(coded: CodedTable, p_values: dict[str, float]) -> Finding:
         detail = "Too few held-out units to take some of them for a release."
     return Finding(
         name="fresh_rows", group="copies", value=float(len(refusing)), bar=0.0,
-        state="refuse" if refusing else "pass" if p_values else "info", table=coded.table.name,
-        detail=detail,
+        unit="count", state="refuse" if refusing else "pass" if p_values else "info",
+        table=coded.table.name, detail=detail,
     )  # fmt: skip
 
 

@@ -49,13 +49,13 @@ class AttributeAttack:
             found.append(
                 Finding(
                     name="attribute_gain", group="attacks", value=gain.value, low=gain.low,
-                    high=gain.high, bar=bar, reference=gain.prior, reference_name="prior AUC",
+                    high=gain.high, bar=bar, reference=0.0, reference_name="no gain",
                     table=exposure.table, column=secret.name, state=gain.state(bar),
                     detail=f"AUC {gain.attack:.3f} with the code ({names[1]}), {gain.prior:.3f} "
                     f"without ({names[0]}).{_blindness(gain, bar)}",
                 )
             )  # fmt: skip
-        return tuple(found)
+        return tuple(found) or (_nothing_sensitive(exposure),)
 
     def attack(self, exposure: Exposure, secret: Secret) -> tuple[Gain, tuple[str, str]]:
         """The gain, and who was the best attacker without the code and with it."""
@@ -91,7 +91,7 @@ class MembershipAttack:
         return (
             Finding(
                 name="membership_gain", group="attacks", value=gain.value, low=gain.low,
-                high=gain.high, bar=bar, reference=0.5, reference_name="prior AUC",
+                high=gain.high, bar=bar, reference=0.0, reference_name="no gain",
                 table=exposure.table, state=gain.state(bar),
                 detail=f"AUC {gain.attack:.3f} ({name}).{_blindness(gain, bar)}",
             ),
@@ -175,6 +175,14 @@ def _crossed(
         ranks = rankdata(attacker.predict_proba(view[asked]), axis=0) / len(asked)
         said[np.ix_(asked, attacker.classes_.astype(int))] = ranks
     return said
+
+
+def _nothing_sensitive(exposure: Exposure) -> Finding:
+    """An attack that nobody asked for must not look like one that was withstood."""
+    return Finding(
+        name="attribute_gain", group="attacks", value=None, table=exposure.table,
+        detail="Not run: no column of role sensitive is coded that is not known anyway.",
+    )  # fmt: skip
 
 
 def _blindness(gain: Gain, bar: float) -> str:

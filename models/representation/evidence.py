@@ -63,12 +63,12 @@ class Controls:
         return (
             Finding(
                 name="control_leaks_caught", group="attacks", value=float(sum(caught)), bar=2,
-                table=exposure.table, state="pass" if all(caught) else "refuse",
+                unit="count", table=exposure.table, state="pass" if all(caught) else "refuse",
                 detail=f"Of 2 codes that hide nothing ({words}), {sum(caught)} were refused.",
             ),
             Finding(
                 name="control_shuffled_passes", group="attacks", value=float(clean), bar=1,
-                table=exposure.table, state="pass" if clean else "refuse",
+                unit="count", table=exposure.table, state="pass" if clean else "refuse",
                 detail="Codes dealt to the wrong rows "
                 + ("pass, as they must." if clean else "are refused: the attackers see ghosts."),
             ),

@@ -65,10 +65,10 @@ class InversionAttack:
         return (
             Finding(
                 name=name, group="attacks", value=worst.gain.value, low=worst.gain.low,
-                high=worst.gain.high, reference=worst.gain.prior, reference_name="prior",
+                high=worst.gain.high, reference=0.0, reference_name="no gain",
                 bar=bar, table=exposure.table, column=worst.column, state=states[place],
-                detail=f"{self.pairs} known pairs, {worst.attacker}; gains in accuracy or R2: "
-                f"{others}.",
+                detail=f"{self.pairs} known pairs, {worst.attacker}: {worst.gain.attack:.3f} with "
+                f"codes, {worst.gain.prior:.3f} without. Gains in accuracy or R2: {others}.",
             ),
         )  # fmt: skip
 

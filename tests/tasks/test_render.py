@@ -243,6 +243,34 @@ def test_attacks_that_were_not_run_are_named() -> None:
     assert "membership inference (G3)" not in text
 
 
+def test_an_attack_that_says_it_was_not_run_is_among_those_not_run() -> None:
+    silent = Finding(name="attribute_inference", group="copies", value=None, detail="Not run.")
+    for finding, told in ((silent, True), (silent.model_copy(update={"value": 0.01}), False)):
+        page = Page(render_report(report(findings=(*findings(), finding))))
+        assert ("attribute inference (G5)" in page.text) == told
+
+
+def test_columns_give_rows_away_only_where_rows_were_told_apart() -> None:
+    score = Finding(name="detection_score", group="fidelity", value=0.8, table="people")
+    found = (*findings(), score)
+    assert "The columns that gave synthetic rows away" in render_report(report(findings=found))
+    alike = tuple(
+        one.model_copy(update={"value": 0.5, "low": 0.49, "high": 0.51})
+        if one.name == "detection_auc" else one
+        for one in found
+    )  # fmt: skip
+    text = Page(render_report(report(findings=alike))).text
+    assert "The columns that gave synthetic rows away" not in text
+    assert "No column gave synthetic rows away." in text
+
+
+def test_counts_have_no_digits_behind_the_point() -> None:
+    caught = Finding(name="planted_leaks", group="copies", value=3.0, bar=4.0, unit="count")
+    text = Page(render_report(report(findings=(caught,), pictures={}))).text
+    assert "Planted leaks caught: 3, bar 4," in text
+    assert "3.00" not in text and "4.00" not in text
+
+
 def test_several_tables_are_told_apart() -> None:
     both = findings() + tuple(
         finding.model_copy(update={"table": "orders"}) for finding in findings()

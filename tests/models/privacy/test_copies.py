@@ -12,11 +12,11 @@ from data_contracts.report import judge as judge_findings
 from models.evaluation.coded import CodedTable
 from models.evaluation.mixed_space import Nearest
 from models.privacy.copies import copy_trials, count_band
-from models.privacy.copy_controls import mostly
+from models.privacy.copy_controls import Leak, mostly
 from models.privacy.copy_votes import CopyTest
 from models.privacy.distance_share import evaluate_distance
 from models.privacy.membership import Attacked
-from models.privacy.planted import plant_leaks
+from models.privacy.planted import LEAKS, plant_leaks
 from models.privacy.trial import settle
 from tests.models.evaluation.tables import coded, draw_people, named, splice, with_column
 
@@ -151,6 +151,22 @@ def test_of_a_planted_leak_each_test_meets_as_much_as_it_looks_at(
     monkeypatch.setattr(CopyTest, "with_nearest", recorded)
     plant_leaks(some, Attacked.of(table, test.space))
     assert set(met) == {1, 3}  # of 3 verbatim copies, and of 15 with noise or isolated
+
+
+def test_a_leak_that_other_plantings_missed_is_not_said_to_be_seen() -> None:
+    """Else one report would say of a leak that it was seen and that it was not."""
+    table = coded(TRAINING, FRESH, HOLDOUT)
+    test = CopyTest.of(table, 0.005)
+
+    def power(missed: frozenset[tuple[Leak, bool]]) -> float:
+        trials = copy_trials(test, missed)
+        found = tuple(finding for trial in trials for finding in trial.findings(False))
+        return named(found, "smallest_exact_leak").value or np.inf
+
+    seen = Leak(power(frozenset()) / 100)
+    assert power(frozenset({(seen, False)})) > 100 * seen.share
+    planted = plant_leaks(test, Attacked.of(table, test.space))
+    assert {LEAKS[name] for name, caught in planted.caught.items() if not caught} == planted.missed
 
 
 @pytest.mark.parametrize(("leak_share", "state"), [(0.1, "pass"), (0.002, "inconclusive")])

@@ -80,6 +80,17 @@ def test_a_sensitive_column_in_the_code_is_refused_and_another_is_not() -> None:
     assert leaked.value is not None and leaked.value > 0.4
 
 
+def test_gains_stand_beside_no_gain_and_an_attack_not_asked_for_says_so() -> None:
+    """The prior's own score on the axis of gains would look like a figure to be compared with."""
+    (inverted,), (told,) = InversionAttack(20).evaluate(LEAKING), AttributeAttack().evaluate(HONEST)
+    (members,) = MembershipAttack().evaluate(HONEST)
+    assert {found.reference for found in (inverted, told, members)} == {0.0}
+    assert "without" in inverted.detail and "without" in told.detail
+    (nothing,) = AttributeAttack().evaluate(replace(HONEST, sensitive=()))
+    assert (nothing.name, nothing.state, nothing.value) == ("attribute_gain", "info", None)
+    assert nothing.detail.startswith("Not run")
+
+
 def test_codes_that_remember_are_told_from_codes_that_do_not() -> None:
     (clean,) = MembershipAttack().evaluate(HONEST)
     moved = replace(HONEST, released=replace(HONEST.released, codes=HONEST.released.codes + 0.5))
