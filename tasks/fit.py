@@ -10,7 +10,7 @@ from prefect.cache_policies import NO_CACHE
 
 from data_contracts.contract import Contract
 from data_contracts.dataset import Dataset, LargeDataset
-from data_contracts.errors import ModelError
+from data_contracts.errors import ContractError, ModelError
 from data_contracts.loading import dump_contract
 from data_contracts.record import Record
 from data_contracts.schema import to_frame
@@ -43,37 +43,48 @@ class FittedModel(Record):
 
 
 def check_generator(contract: Contract) -> None:
-    """Refuses a generator, option or kind of table that cannot work, before any work is done."""
-    from models.registry import REGISTRY, resolve
+    """Refuses a generator, option or kind of table that cannot work, before any work is done.
 
-    resolve(contract.generator)
-    check_budget(contract)
+    What cannot work is the contract's fault: ContractError.
+    """
+    from models.registry import REGISTRY
+
+    _check_asked_for(contract)
     name = contract.generator.name
     entry = REGISTRY[name]
     for table in contract.tables:
         what = f"table {table.name!r}: generator {name!r}"
         if table.kind not in entry.kinds:
             made = ", ".join(sorted(entry.kinds))
-            raise ModelError(
+            raise ContractError(
                 f"{what} makes kind {made} only, not {table.kind}. If the order of its rows need "
                 "not be kept, write `kind: table` and take out entity, time and cadence (keep "
                 f"`unit`). {_ELSE}"
             )
         if table.foreign_keys and "foreign_keys" not in entry.supports:
-            raise ModelError(f"{what} can't keep foreign keys. {_ELSE}")
+            raise ContractError(f"{what} can't keep foreign keys. {_ELSE}")
 
 
 def check_choice(contract: Contract, file: Path) -> None:
-    """Refuses a generator or option that there is not; ModelError names the contract's file.
+    """Refuses a generator or option that there is not, or that can't keep the contract's budget.
 
     Which kinds of tables it makes is not looked at: data can be proven that no generator makes.
+    ContractError names the contract's file.
     """
+    try:
+        _check_asked_for(contract)
+    except ContractError as error:
+        raise ContractError(f"{file}: {error}") from None
+
+
+def _check_asked_for(contract: Contract) -> None:
     from models.registry import resolve
 
     try:
         resolve(contract.generator)
+        check_budget(contract)
     except ModelError as error:
-        raise ModelError(f"{file}: customProperties.understudy.generator: {error}") from None
+        raise ContractError(f"customProperties.understudy.generator: {error}") from None
 
 
 @task(

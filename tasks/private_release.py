@@ -8,7 +8,7 @@ says what was spent on what.
 from typing import Any
 
 from data_contracts.contract import Contract
-from data_contracts.errors import ModelError
+from data_contracts.errors import ContractError
 from data_contracts.report import Finding, Report, judge
 from tasks.budgets import spent_together, together_finding
 from tasks.storage import Store
@@ -30,14 +30,14 @@ def check_budget(contract: Contract) -> None:
     name = contract.generator.name
     keeping = sorted(key for key, entry in REGISTRY.items() if "dp" in entry.supports)
     if contract.privacy is not None and name not in keeping:
-        raise ModelError(
+        raise ContractError(
             f"customProperties.understudy.privacy: generator {name!r} learns from rows without a "
             f"budget. Choose {' or '.join(keeping)} as generator, or remove privacy."
         )
     if contract.privacy is not None:
         check_private_options(contract.generator)
     if contract.privacy is None and "only_dp" in REGISTRY[name].supports:
-        raise ModelError(
+        raise ContractError(
             f"customProperties.understudy.generator: {name!r} needs to know what may be spent. "
             "Write privacy: {epsilon: 1.0, delta: 1.0e-6}, delta below 1 / units."
         )

@@ -134,7 +134,7 @@ def test_samples_are_exact_seeded_and_marked(
          '--set sampling.rows: found "abc"'),
         ([*SAMPLE[:-1], "people.csv"], 2, ".parquet"),
         (["check", "people.odcs.yaml", "--store", "foo://bucket"], 1, "foo://bucket"),
-        (["check", "strange.odcs.yaml"], 1,
+        (["check", "strange.odcs.yaml"], 2,
          "strange.odcs.yaml: customProperties.understudy.generator: generator 'vea'"),
         (["releases", "absent.odcs.yaml"], 2, "absent"),
         (["check", "absent.odcs.yaml"], 2, "absent"),

@@ -12,7 +12,7 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
 from prefect.client.schemas.objects import FlowRun
 from prefect.flow_engine import run_flow_sync
 
-from data_contracts.errors import ContractError, ModelError, ProofError
+from data_contracts.errors import ContractError, ProofError
 from data_contracts.loading import load_contract
 from data_contracts.schema import arrow_schema
 from flows.prove_dataset import prove_dataset
@@ -212,8 +212,8 @@ def test_new_data_make_a_new_model(published: Outcome, folder: Path, tmp_path: P
 @pytest.mark.parametrize(
     ("settings", "error", "said"),
     [
-        ({"generator.name": "no_such"}, ModelError, "no_such"),
-        ({"generator.options.no_such": 1}, ModelError, "no_such"),
+        ({"generator.name": "no_such"}, ContractError, "no_such"),
+        ({"generator.options.no_such": 1}, ContractError, "no_such"),
         ({"sampling.rows": 0}, ContractError, "rows"),
         ({"sampling.row": 10}, ContractError, "row"),
     ],

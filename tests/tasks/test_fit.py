@@ -17,7 +17,7 @@ import torch
 from data_contracts.choice import ModelChoice
 from data_contracts.contract import Column, Contract, Privacy, Source, Table
 from data_contracts.dataset import LargeDataset
-from data_contracts.errors import ModelError
+from data_contracts.errors import ContractError, ModelError
 from data_contracts.schema import arrow_schema
 from tasks import fit
 from tasks.checkpoints import StoredCheckpoints, clear_checkpoints
@@ -154,7 +154,7 @@ def test_a_fit_gives_the_same_bytes_whatever_threads_the_process_had(
 def test_a_series_is_refused_with_the_way_out() -> None:
     table = contract().tables[0].model_copy(update={"kind": "series", "time": "x"})
     series = contract().model_copy(update={"tables": (table,)})
-    with pytest.raises(ModelError, match=r"makes kind table only, not series.*`kind: table`"):
+    with pytest.raises(ContractError, match=r"makes kind table only, not series.*`kind: table`"):
         fit.check_generator(series)
     fit.check_generator(contract())
 

@@ -9,13 +9,13 @@ import pytest
 from data_contracts.choice import ModelChoice
 from data_contracts.contract import Contract, Privacy
 from data_contracts.dataset import Dataset
-from data_contracts.errors import ModelError
+from data_contracts.errors import ContractError
 from data_contracts.loading import dump_contract
 from data_contracts.report import Finding, Report
 from models.differential_privacy.ledger import Ledger
 from models.evaluation.canary_audit import Audit, audit_finding
 from models.generators.dp_marginals import DpMarginalsGenerator, DpMarginalsOptions
-from tasks.fit import check_generator
+from tasks.fit import check_choice, check_generator
 from tasks.private_audit import audit_findings
 from tasks.private_names import private_name
 from tasks.private_release import published_report, told_rows
@@ -190,19 +190,21 @@ def test_rows_are_told_by_their_noisy_number_unless_they_are_public() -> None:
 @pytest.mark.parametrize("name", ["vae", "bootstrap"])
 def test_who_keeps_no_budget_is_refused(name: str) -> None:
     wrong: Contract = PRIVATE.model_copy(update={"generator": ModelChoice(name=name)})
-    with pytest.raises(ModelError, match="dp_marginals"):
+    with pytest.raises(ContractError, match="dp_marginals"):
         check_generator(wrong)
+    with pytest.raises(ContractError, match=r"people\.odcs\.yaml: .*dp_marginals"):
+        check_choice(wrong, Path("people.odcs.yaml"))
 
 
 @pytest.mark.parametrize("option", [{"max_seconds": 60.0}, {"refresh": "0123"}])
 def test_options_that_look_at_rows_unpaid_are_refused(option: dict[str, Any]) -> None:
     choice = ModelChoice(name="any_order", options=option)
     check_generator(PRIVATE.model_copy(update={"generator": ModelChoice(name="any_order")}))
-    with pytest.raises(ModelError, match=f"{next(iter(option))} does not go with privacy"):
+    with pytest.raises(ContractError, match=f"{next(iter(option))} does not go with privacy"):
         check_generator(PRIVATE.model_copy(update={"generator": choice}))
 
 
 def test_who_needs_a_budget_is_refused_without() -> None:
     check_generator(PRIVATE)
-    with pytest.raises(ModelError, match="delta below 1 / units"):
+    with pytest.raises(ContractError, match="delta below 1 / units"):
         check_generator(PRIVATE.model_copy(update={"privacy": None}))
