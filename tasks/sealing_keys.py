@@ -219,7 +219,9 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "not a text file"
-        raise SealError(f"key file {path}: {why}. Name a key file.") from None
+        raise SealError(
+            f"key file {path}: {why}. Name a key file, or make one with `understudy key new`."
+        ) from None
 
 
 def _key_of(text: str, where: str) -> KeyService:

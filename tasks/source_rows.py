@@ -130,6 +130,8 @@ def _arrow_fault(text: str) -> tuple[str, str]:
     if "straddling" in text or "block size" in text:
         found = f"a row of more than {BLOCK_BYTES >> 20} MiB"
         return found, "Look for a quote that is opened and never closed."
+    if "magic bytes" in text or "Parquet file size is" in text:
+        return "damaged, cut off, or no Parquet file", "Land it again, whole, or mend its format."
     # Arrow quotes a row or value after a colon; only its first words are ours to show.
     return f"not readable as declared ({text.split(':')[0][:100]})", "Check format and delimiter."
 
