@@ -66,7 +66,7 @@ def _three_digits(figure: float) -> str:
         return "0"
     if abs(figure) >= 999.5:
         return f"{figure:,.0f}"
-    if abs(figure) < 0.0005:
+    if abs(figure) < 0.0001:
         mantissa, exponent = f"{figure:.1e}".split("e")
         return f"{mantissa}e{int(exponent)}"
     return f"{figure:#.3g}".rstrip(".")

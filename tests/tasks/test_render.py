@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from data_contracts.report import Finding, Report
 from tasks.render import render_report
+from tasks.report_numbers import show
 from tests.tasks.report_pages import (
     Page,
     category_column,
@@ -262,6 +263,16 @@ def test_columns_give_rows_away_only_where_rows_were_told_apart() -> None:
     text = Page(render_report(report(findings=alike))).text
     assert "The columns that gave synthetic rows away" not in text
     assert "No column gave synthetic rows away." in text
+
+
+@pytest.mark.parametrize(
+    ("figure", "shown"),
+    [(0.00033, "0.000330"), (-0.0005, "−0.000500"), (0.000021, "2.1e−5"), (1.0, "1.00")],
+)
+def test_small_figures_are_written_out_as_far_as_an_eye_can_count(
+    figure: float, shown: str
+) -> None:
+    assert show(figure) == shown
 
 
 def test_counts_have_no_digits_behind_the_point() -> None:
