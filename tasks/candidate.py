@@ -118,6 +118,12 @@ def read_candidate(contract: Contract, candidate: Path) -> dict[str, pa.Table]:
 def _places(contract: Contract, candidate: Path) -> list[tuple[Table, Path]]:
     if len(contract.tables) == 1:
         return [(contract.tables[0], candidate)]
+    if not candidate.is_dir():
+        named = ", ".join(f"{table.name}.parquet" for table in contract.tables)
+        raise ContractError(
+            f"{candidate}: no folder. Contract {contract.id!r} has several tables: name a folder "
+            f"with {named}."
+        )
     places = []
     for table in contract.tables:
         file, folder = candidate / f"{table.name}.parquet", candidate / table.name

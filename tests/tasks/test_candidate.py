@@ -133,3 +133,13 @@ def test_held_out_rows_are_not_refused(proven: tuple[Path, Ingest]) -> None:
         outcome = closed.outcome
         assert closed.exit_code == 4
     assert "refuse" not in outcome.tests.values()
+
+
+def test_of_several_tables_a_folder_is_asked_for(tmp_path: Path) -> None:
+    contract = load_contract(write_people(tmp_path))
+    table = contract.tables[0]
+    both = contract.model_copy(
+        update={"tables": (table, table.model_copy(update={"name": "pets"}))}
+    )
+    with pytest.raises(ContractError, match=r"folder with people\.parquet, pets\.parquet"):
+        read_candidate(both, write(tmp_path))
