@@ -23,8 +23,8 @@ from models.generators.product_lines import (
     has_place,
     other_factor,
     product_rules,
-    settling_order,
 )
+from models.generators.settling import settling_order
 from models.generators.wishes import Choice, Spans, choice_of, named, spans_of
 
 RAREST = -50.0
@@ -216,7 +216,8 @@ class Guide:
         They are to be used in this order.
         """
         names = [name for name in self.codec.columns_ if name in self.lines]
-        return {name: partial(self._decode, name) for name in settling_order(names, self._products)}
+        order = settling_order(names, (*self.rules, *self.found_rules))
+        return {name: partial(self._decode, name) for name in order}
 
     def _decode(self, name: str, codes: IntArray, random: np.random.Generator) -> pd.Series:
         bounds = self._last_bounds(name)

@@ -1,6 +1,6 @@
 """Rules of products while rows are drawn: what factors and total leave each other."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,19 +68,6 @@ def product_rules(table: Table, measures: Mapping[str, Measure]) -> list[Product
             powers = {factor.column: int(factor.power) for factor in rule.factors}
             found.append(ProductRule(powers, float(rule.times), rule.total, half(rule)))
     return found
-
-
-def settling_order(names: Sequence[str], rules: Sequence[ProductRule]) -> list[str]:
-    """Columns in the order in which their numbers are settled.
-
-    A total follows from its factors to the last digit, while few factors lead to a given total. So
-    factors go first, then what they make, then all that no product is about.
-    """
-    depth = {name: 0 for rule in rules for name in rule.names}
-    for _ in rules:
-        for rule in rules:
-            depth[rule.total] = 1 + max(depth[factor] for factor in rule.powers)
-    return sorted(names, key=lambda name: depth.get(name, len(rules) + 1))
 
 
 def other_factor(rule: ProductRule, name: str) -> str | None:

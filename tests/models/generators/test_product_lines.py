@@ -19,7 +19,7 @@ from models.conditions import Range, Shares
 from models.generators.any_order import AnyOrderGenerator, AnyOrderOptions
 from models.generators.bounds import Bounds
 from models.generators.gaussian_copula import GaussianCopulaGenerator
-from models.generators.product_lines import ProductRule, settling_order
+from models.generators.product_lines import ProductRule
 
 FOUND = {
     "net + tax == gross",
@@ -196,13 +196,3 @@ def test_factors_leave_a_total_one_place() -> None:
     low, high = rule.leaves("total", known)
     assert (low[0], high[0]) == pytest.approx((1.045, 1.055))
     assert np.isinf([low[1], high[1]]).all()
-
-
-def test_factors_are_settled_before_their_totals_and_those_before_all_else() -> None:
-    rules = [
-        ProductRule({"net": 1, "rate": 1}, 0.01, "tax", 0.005),
-        ProductRule({"amount": 1, "price": 1}, 1.0, "net", 0.0),
-    ]
-    names = ["gross", "tax", "net", "amount", "price", "rate", "noise"]
-    wanted = ["amount", "price", "rate", "net", "tax", "gross", "noise"]
-    assert settling_order(names, rules) == wanted
