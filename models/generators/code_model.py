@@ -40,8 +40,10 @@ of a value of its own weigh as much as what its neighbours have learned."""
 SHIFT = "shift."
 """What the names of the stored shifts start with."""
 CALIBRATED_ROWS = 20_000
-FEWEST_CALIBRATED = 200
-"""Rows that are drawn to match marginals: as a rule, and where time is short."""
+FEWEST_CALIBRATED, MOST_CALIBRATED = 200, 60_000
+"""Rows that are drawn to match marginals: as a rule, where time is short, and of long tables."""
+CALIBRATED_PART = 10
+"""One of so many rows is enough: what long tables show of their marginals is exact to less."""
 CALIBRATED_CODES = 2_000_000
 """Rows times codes that are drawn for it at most: each code is a pass of the network."""
 CALIBRATION_SHARE = 0.15
@@ -119,7 +121,7 @@ class CodeModel:
         )
         record = train(self.network, objective, plan, seed=seed, company=company)
         random = torch.Generator().manual_seed(seed)
-        most = self._affordable(record, max_seconds)
+        most = self._affordable(self.calibrated_rows(len(rows.codes)), record, max_seconds)
         self.shifts = calibrate(self.network, self.layout, rows.codes, random, most_rows=most)
         return record
 
@@ -128,18 +130,17 @@ class CodeModel:
         for code in range(len(self.layout.shapes)):
             self.network.heads.biases(code).copy_(self.layout.log_shares(rows.codes, code))
 
-    @property
-    def calibrated_rows(self) -> int:
-        """How many rows are drawn to match marginals as a rule: fewer of wide tables."""
+    def calibrated_rows(self, rows: int) -> int:
+        """How many are drawn to match marginals of `rows` as a rule: fewer of wide tables."""
         affordable = CALIBRATED_CODES // len(self.layout.shapes)
-        return min(CALIBRATED_ROWS, max(affordable, FEWEST_CALIBRATED))
+        wanted = min(max(CALIBRATED_ROWS, rows // CALIBRATED_PART), MOST_CALIBRATED)
+        return min(wanted, max(affordable, FEWEST_CALIBRATED))
 
-    def _affordable(self, record: TrainingRecord, max_seconds: float | None) -> int:
+    def _affordable(self, most: int, record: TrainingRecord, max_seconds: float | None) -> int:
         """How many rows calibration can draw in its time: a third of a step for each code.
 
         Where the planned training did not have to be cut, all the time that it left is there.
         """
-        most = self.calibrated_rows
         if max_seconds is None:
             return most
         step = record.step_seconds or record.seconds / record.steps

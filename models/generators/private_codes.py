@@ -125,7 +125,7 @@ class PrivateRows:
         plain.give_back()
         model.network.eval()
         random = torch.Generator().manual_seed(0)
-        most = model.calibrated_rows
+        most = model.calibrated_rows(len(pretended.codes))
         model.shifts = calibrate(
             model.network, model.layout, pretended.codes, random, most_rows=most
         )

@@ -72,10 +72,11 @@ def test_given_the_last_the_first_follows_bayes(model: CodeModel, value: int) ->
 def test_calibration_draws_fewer_rows_only_where_too_little_time_is_left(model: CodeModel) -> None:
     # A stall took nearly all of the training's time; a step of 256 rows takes 3 ms.
     stalled = TrainingRecord(steps=100, seconds=50.0, step_seconds=0.003)
-    assert model._affordable(stalled, 60.0) == model._affordable(stalled, None)
+    most = model.calibrated_rows(1000)
+    assert model._affordable(most, stalled, 60.0) == model._affordable(most, stalled, None) == most
     in_three_steps = int(0.009 / (0.003 / 256 * len(model.layout.shapes) / 3))
-    assert model._affordable(stalled, 50.009) == pytest.approx(in_three_steps, abs=1)
-    assert model._affordable(stalled, 50.0) == FEWEST_CALIBRATED
+    assert model._affordable(most, stalled, 50.009) == pytest.approx(in_three_steps, abs=1)
+    assert model._affordable(most, stalled, 50.0) == FEWEST_CALIBRATED
 
 
 def test_known_codes_stay_as_they_are(model: CodeModel) -> None:
@@ -139,10 +140,22 @@ def test_weights_come_back(model: CodeModel) -> None:
     np.testing.assert_array_equal(first, again)
 
 
-@pytest.mark.parametrize(("codes", "rows"), [(20, 20_000), (100, 20_000), (500, 4_000)])
-def test_wide_tables_match_their_marginals_on_fewer_rows(codes: int, rows: int) -> None:
+@pytest.mark.parametrize(
+    ("codes", "rows", "drawn"),
+    [
+        (20, 1000, 20_000),
+        (100, 200_000, 20_000),
+        (500, 1000, 4_000),
+        (20, 300_000, 30_000),
+        (20, 10**7, 60_000),
+        (500, 10**7, 4_000),
+    ],
+)
+def test_wide_tables_match_their_marginals_on_fewer_rows_and_long_ones_on_more(
+    codes: int, rows: int, drawn: int
+) -> None:
     sizes = SIZES._replace(width=8)
-    assert CodeModel.untrained([Part(2)] * codes, sizes).calibrated_rows == rows
+    assert CodeModel.untrained([Part(2)] * codes, sizes).calibrated_rows(rows) == drawn
 
 
 def on_a_line(count: int, seed: int) -> IntArray:
