@@ -28,6 +28,10 @@ MAIN_FIGURES = (
     "planted_leaks",
     "fresh_rows",
     "dcr_share",
+    "dp_epsilon",
+    "dp_accountants",
+    "dp_audit",
+    "dp_together",
 )
 
 STATE_WORDS = {

@@ -11,6 +11,7 @@ from data_contracts.report import Finding, Report
 from tasks.render import render_report
 from tasks.report_numbers import show
 from tests.tasks.report_pages import (
+    PROVENANCE,
     Page,
     category_column,
     findings,
@@ -280,6 +281,19 @@ def test_counts_have_no_digits_behind_the_point() -> None:
     text = Page(render_report(report(findings=(caught,), pictures={}))).text
     assert "Planted leaks caught: 3, bar 4," in text
     assert "3.00" not in text and "4.00" not in text
+
+
+def test_a_report_under_a_budget_leads_with_what_was_spent_and_has_no_empty_parts() -> None:
+    spent = Finding(name="dp_epsilon", group="other", value=2.9, bar=3.0, state="pass")
+    kept_back = {**PROVENANCE, "withheld": "It stays with the model.", "privacy": {}}
+    made = report(findings=(spent,), pictures={}, proof={}, provenance=kept_back)
+    page = Page(render_report(made))
+    assert (page.wrong, page.open) == ([], [])
+    left = [name for name in page.ids() if name in SECTIONS]
+    assert left == ["verdict", "figures", "provenance", "everything", "reading"]
+    links = [found["href"] for tag, found in page.elements if tag == "a" and found.get("href")]
+    assert {str(link)[1:] for link in links} <= set(page.ids())
+    assert "holds no" not in page.text and "It stays with the model." in page.text
 
 
 def test_several_tables_are_told_apart() -> None:
