@@ -23,6 +23,8 @@ from data_contracts.time_inference import HashArray, IntArray, Rhythm, find_rhyt
 from data_contracts.typing_rules import type_column
 
 VERSION = "0.1.0"
+MOST_KINDS = 3
+"""So few words under a header such as `member` are kinds of rows, and nobody's names."""
 _CODE = re.compile(r"(?=.*[0-9])[A-Za-z0-9]+([ _./-][A-Za-z0-9]+)*")
 
 
@@ -258,7 +260,16 @@ def _is_code(column: ColumnDraft) -> bool:
 def _names_people(column: ColumnDraft) -> bool:
     """Whether the header is a word for people, alone or with `id` after it."""
     words = words_of(column.name)
-    return bool(words) and words[-1 - looks_like_key(column.name) :][0] in PEOPLE
+    named = bool(words) and words[-1 - looks_like_key(column.name) :][0] in PEOPLE
+    return named and not _tells_kinds(column)
+
+
+def _tells_kinds(column: ColumnDraft) -> bool:
+    """Whether two or three words, or 0 and 1, say of what kind a row is: `member`, yes or no."""
+    words = column.profile.counts
+    if words is None or len(words) > MOST_KINDS:
+        return False
+    return all(word in ("0", "1") or not any(map(str.isdigit, word)) for word in words)
 
 
 def _record(table: TableDraft) -> Table:

@@ -354,6 +354,8 @@ def test_a_repeated_key_becomes_the_unit_of_privacy() -> None:
     assert table.primary_key == ()
     assert table.column("store_id").role == "attribute"
     assert draft_of({"subject": ["s1", "s2"] * 50}).unit == "subject"
+    for kinds in (["yes", "no"], ["0", "1"], ["gold", "basic", ""]):
+        assert draft_of({"member": kinds * 50, "age": texts(range(50)) * len(kinds)}).unit is None
 
 
 def test_a_place_is_no_unit_of_privacy() -> None:
