@@ -5,6 +5,7 @@ import fnmatch
 import glob
 import json
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -172,11 +173,25 @@ def sample_unreleased(model: TrainedModel, wanted: Draw, output: Path) -> int:
         check_powers(getattr(generator, "name", ""), asked.given or {}, wanted.temperature)
         output.parent.mkdir(exist_ok=True)
         try:
-            _write_parts((generator, table), wanted, asked, (draft, metadata))
+            with _told_as_typed(wanted):
+                _write_parts((generator, table), wanted, asked, (draft, metadata))
             draft.replace(output)
         finally:
             draft.unlink(missing_ok=True)
     return wanted.rows
+
+
+@contextlib.contextmanager
+def _told_as_typed(wanted: Draw) -> Iterator[None]:
+    """Puts what was asked for before a model's refusal, which never tells values."""
+    typed = [f"--given {name}={value}" for name, value in wanted.given.items()]
+    typed += [f"--share {share}" for share in wanted.shares]
+    try:
+        yield
+    except ModelError as error:
+        if not typed:
+            raise
+        raise ModelError(f"{' '.join(typed)}: {error}") from error
 
 
 def check_output(output: Path, contract: Contract) -> None:

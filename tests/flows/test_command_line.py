@@ -119,7 +119,7 @@ def test_samples_are_exact_seeded_and_marked(
         (["run", "synthesize-dataset", "people.odcs.yaml", "--set", "x"], 2, "NAME=VALUE"),
         ([*SAMPLE, "--given", "nose=1"], 2, "nose"),
         ([*SAMPLE, "--given", "age=old"], 2, "int16"),
-        ([*SAMPLE, "--given", "region=z"], 1, "region"),
+        ([*SAMPLE, "--given", "region=z"], 1, "--given region=z: given region"),
         ([*SAMPLE, "--given", "region=north", "--given",
           "region=south"], 2, "region: given more than once"),
         ([*SAMPLE, "--given", "age=30..40"], 2, "'independent' does not take ranges"),
