@@ -40,7 +40,8 @@ def find_release(run: Run, content: str, kind: str = RELEASES) -> Outcome | None
     A judgement is made once for each model and sample: asking again gives the same answer, also
     when the answer was no. A published release that another one has replaced since is not taken
     up again: the caller wants it to be the current one, so it is published anew. Of another `kind`
-    (a folder beside the releases), none is current.
+    (a folder beside the releases), none is current. Raises StoreError where the release that would
+    be taken up again is not what was published.
     """
     store = run.open_store()
     latest = (latest_release(store, run.contract.id) or "") if kind == RELEASES else ""
@@ -48,12 +49,21 @@ def find_release(run: Run, content: str, kind: str = RELEASES) -> Outcome | None
         published = release["verdict"] == "published" and kind == RELEASES
         if release["content"] != content or (published and release["release"] < latest):
             continue
+        _raise_if_changed(store, release["path"])
         if published:
             # A run that was killed between its release and the pointer left this to do.
             point_latest(store, run.contract.id, release["release"])
         report = store.read_json(f"{release['path']}/report.json")
         return outcome_of(store, release, tuple(report["reasons"]), reused=True)
     return None
+
+
+def _raise_if_changed(store: Store, path: str) -> None:
+    if wrong := verify_release(store, path):
+        raise StoreError(
+            f"store {store.display(path)}: not as it was published ({'; '.join(wrong)}). Let "
+            "nobody read it: move its folder away, then run again to publish anew."
+        )
 
 
 def list_releases(store: Store, contract_id: str, kind: str = RELEASES) -> list[dict[str, Any]]:
@@ -123,11 +133,13 @@ def new_name(store: Store, folder: str, content: str) -> str:
     """Time first, so that names sort by age; then content; then a mark of the run.
 
     A release is always named at least a second after the newest one: in the same second, or when
-    the clock was put back, its time is a little ahead of the clock. To be called under the
-    contract's lock. The names are UTC, in whole seconds.
+    the clock was put back, its time is a little ahead of the clock. The one that `latest.json`
+    names counts although somebody moved it away. To be called under the contract's lock. The names
+    are UTC, in whole seconds.
     """
     seconds = math.floor(_now())
-    for name in store.list_folders(folder):
+    current = latest_release(store, folder.split("/")[0]) or ""
+    for name in (*store.list_folders(folder), current):
         with contextlib.suppress(ValueError):
             taken = calendar.timegm(time.strptime(name.split("-")[0], _STAMP))
             seconds = max(seconds, taken + 1)

@@ -131,7 +131,14 @@ class Store:
                 draft.unlink(missing_ok=True)
 
     def read_json(self, path: str) -> Any:
-        return json.loads(self.read_bytes(path))
+        """What a JSON file holds; StoreError for one that somebody cut or changed."""
+        try:
+            return json.loads(self.read_bytes(path))
+        except ValueError:
+            raise StoreError(
+                f"store {self.display(path)}: damaged, it is no JSON any more. Bring it back from "
+                "a copy, or move its folder away and run again."
+            ) from None
 
     def write_json(self, path: str, content: Any) -> None:
         text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)

@@ -9,10 +9,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from data_contracts.contract import Contract, Source, Table
+from data_contracts.errors import StoreError
 from data_contracts.report import Report, Verdict
 from tasks import publish
 from tasks.fit import FittedModel
-from tasks.publish import latest_release, list_releases, point_latest, verify_release
+from tasks.publish import (
+    find_release,
+    latest_release,
+    list_releases,
+    point_latest,
+    verify_release,
+)
 from tasks.run import Run
 from tasks.storage import Store
 from tests.tasks.landing import integer
@@ -80,6 +87,22 @@ def test_every_file_of_a_release_is_in_its_manifest(store: Store) -> None:
         assert verify_release(store, f"c/releases/{name}") == []
         assert store.exists(f"c/releases/{name}/data") == (verdict == "published")
     assert [entry["rows"] for entry in list_releases(store, "c")] == [{"rows": 2}, {}]
+
+
+def test_a_release_that_was_changed_is_not_taken_up_again(store: Store) -> None:
+    run = Run(contract=CONTRACT, store=store.root, work="c/work/again")
+    path = f"c/releases/{release(store, 'f' * 20)}"
+    again = find_release(run, "f" * 20)
+    assert again is not None and again.reused
+    part = f"{path}/data/rows/part-00000.parquet"
+    whole = store.read_bytes(part)
+    store.write_bytes(part, whole[:-9] + b"x" + whole[-8:])
+    store.write_bytes(f"{path}/data/rows/more.parquet", whole)
+    with pytest.raises(StoreError, match=r"part-00000\.parquet: changed.*more\.parquet: not in"):
+        find_release(run, "f" * 20)
+    store.delete(path)
+    assert find_release(run, "f" * 20) is None
+    assert release(store, "f" * 20) == latest_release(store, "c")
 
 
 def test_the_pointer_never_moves_back_between_a_look_at_it_and_the_move(

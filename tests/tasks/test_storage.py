@@ -33,6 +33,13 @@ def test_bytes_and_json_come_back(store: Store) -> None:
     assert not store.exists("a/x.json")
 
 
+def test_json_that_somebody_cut_is_told_by_its_place(store: Store) -> None:
+    store.make_folder("a")
+    store.write_bytes("a/manifest.json", b'{"rele')
+    with pytest.raises(StoreError, match=r"a/manifest\.json: damaged"):
+        store.read_json("a/manifest.json")
+
+
 def test_a_commit_is_whole_and_the_second_one_loses(store: Store) -> None:
     for number in (1, 2):
         store.make_folder(f"draft{number}/data")
