@@ -50,7 +50,8 @@ class Learner:
     """Learns a graphical model of `rows` `(rows, variables)` of small codes, -1 where unknown.
 
     `target` is the variable whose relations come first; `effort` are the most rounds (None: by the
-    number of variables) and the steps of the last fit. Looks at rows only through the ledger.
+    number of variables) and the steps of the last fit. Looks at rows only through the ledger, of
+    which `kept` is left to others.
     """
 
     rows: IntArray
@@ -59,6 +60,7 @@ class Learner:
     ledger: Ledger
     effort: tuple[int | None, int] = (None, 600)
     measured: list[Measured] = field(default_factory=list)
+    kept: float = 0.0
 
     def learn(self, names: Sequence[str], told: Told) -> tuple[GraphicalModel, float]:
         """The model and the estimated number of rows; `names` are the variables' own."""
@@ -74,6 +76,10 @@ class Learner:
         model, total = self._rounds(model, total, told)
         model.fit(self.measured, total, self.effort[1])
         return model, total
+
+    @property
+    def _left(self) -> float:
+        return max(0.0, self.ledger.left - self.kept)
 
     def _measure_singles(self) -> None:
         counted = {one.group for one in self.measured}
@@ -100,21 +106,21 @@ class Learner:
     def _rounds(
         self, model: GraphicalModel, total: float, told: Told
     ) -> tuple[GraphicalModel, float]:
-        budget = self.ledger.left
+        budget = self._left
         most = self.effort[0] or min(MOST_IN_ALL, MOST_ROUNDS * len(self.sizes))
         price = budget / max(1, min(most, ROUNDS * len(self.sizes)))
         for _ in range(most):
-            if self.ledger.left < LEAST_LEFT * self.ledger.total:
+            if self._left < LEAST_LEFT * self.ledger.total:
                 break
-            told(1 - self.ledger.left / budget)
-            left = self.ledger.left * (1 - 1e-9)
+            told(1 - self._left / budget)
+            left = self._left * (1 - 1e-9)
             price = left if left < 2 * price else price
             count = int(np.clip(4 * total, FEWEST_DRAWN, MOST_DRAWN))
             drawn = model.sample(count, unrepeatable_generator())
             group = self._choose(model, drawn, total, price)
             if group is None:
                 break
-            one = self._measure(group, min(price * (1 - CHOICE_SHARE), self.ledger.left))
+            one = self._measure(group, min(price * (1 - CHOICE_SHARE), self._left))
             before = count_rows(drawn, group, self.sizes) * (total / count)
             total = estimated_total(self.measured)
             model = model.with_room_for([group])
@@ -135,7 +141,7 @@ class Learner:
             return None
         scores = np.array([self._score(g, drawn, total, deviation) for g in candidates])
         epsilon = self.ledger.buy_choice("choice of counts", price * CHOICE_SHARE)
-        room = MOST_CELLS * max(0.2, 1 - self.ledger.left / self.ledger.total)
+        room = MOST_CELLS * max(0.2, 1 - self._left / self.ledger.total)
         known = list(model.tables)
         while candidates:
             # Those without room are passed over: the same as choosing among the others alone.

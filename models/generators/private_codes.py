@@ -19,7 +19,8 @@ from models.differential_privacy.private_training import (
     StepPlan,
     train_privately,
 )
-from models.encoding.column import UNKNOWN, FloatArray, IntArray
+from models.differential_privacy.relations import Relations
+from models.encoding.column import UNKNOWN, IntArray
 from models.generators.calibration import calibrate
 from models.generators.code_layout import CodeLayout
 from models.generators.code_model import CodeModel
@@ -36,6 +37,8 @@ from models.generators.packing import HIDDEN, PackedRows, unpacked
 from models.generators.sizes import Sizes
 from models.nets.plain_network import PlainCodeNetwork
 from models.nets.smoothing import LineSmoothing
+from models.training.loop import train
+from models.training.plan import Objective, TrainingPlan
 
 WIDTH, BLOCKS = 64, 1
 """Noise grows with the number of weights: a network far smaller than one without a budget."""
@@ -43,7 +46,12 @@ STEPS = 300
 LARGEST_RATE = 0.1
 """Chance of a row to be in a step: the larger, the less the noise of a step counts."""
 LARGEST_BATCH = 4096
-LEARNING_RATE = 1e-2
+LEARNING_RATE = 3e-3
+RELATIONS_SHARE = 0.5
+"""Of what the codes have left of the budget, for noisy counts of pairs: of columns that say the
+same, hundreds of noisy steps teach the common values alone."""
+START_STEPS, START_ROWS, START_RATE = 600, 512, 4e-3
+"""Steps on made-up rows with these relations, before those on the table's own."""
 SMOOTHING = 1.0
 """How strongly the heads of neighbouring places on a line are drawn to each other."""
 MOST_UNITS, MOST_LOGITS = 1024, 2**22
@@ -103,14 +111,15 @@ class PrivateRows:
     def train(self, model: CodeModel, told: Callable[[float], None]) -> Statement:
         """Learns what the budget that is left allows; returns what was spent on what.
 
-        Starts at the noisy counts and is calibrated by them; in between, steps of private training,
-        as many as the model's sizes say.
+        Half of it buys noisy counts of pairs. The model first learns made-up rows that have them,
+        which costs nothing more, and is calibrated by them in the end; in between, steps of private
+        training, as many as the model's sizes say.
         """
         if not self.codes.shape[1]:
             told(1.0)
             return self.ledger.state(self.table.unit or "row")
         pretended = self._pretended(model.layout)
-        model.start_at_marginals(pretended)
+        _start(model, pretended)
         plan = self._plan(model)
         plain = PlainCodeNetwork(model.network)
         packed = model.layout.to_network(self.codes)
@@ -146,21 +155,25 @@ class PrivateRows:
         )
 
     def _pretended(self, layout: CodeLayout) -> PackedRows:
-        """Rows with the noisy counts that came with the codes, and nothing else in common.
-
-        Values that were not counted are as many as each other.
-        """
-        random = np.random.default_rng(0)
-        size = int(np.clip(round(self.about), 1, MOST_PRETENDED))
-        codes = np.full((size, len(layout.parts)), UNKNOWN, dtype=np.int64)
-        for place, part in enumerate(layout.parts):
-            rows = np.arange(size)
-            if part.parent is not None:
-                rows = np.flatnonzero(codes[:, part.parent] >= part.applies_from)
-            counted = self.bought.counted.get(place)
-            counts = np.ones(part.cardinality) if counted is None else counted.counts
-            codes[rows, place] = random.permutation(_quotas(counts, len(rows)))
+        """Made-up rows: what noisy counts say of the codes and of their relations, and no more."""
+        target = None if self.table.target is None else self.table.target.name
+        sides = (self.bought, self.codes, target, self.ledger, RELATIONS_SHARE)
+        codes = Relations.buy(*sides).draw(int(np.clip(round(self.about), 1, MOST_PRETENDED)))
         return PackedRows(layout.to_network(codes), torch.empty(0, dtype=torch.long))
+
+
+def _start(model: CodeModel, rows: PackedRows) -> None:
+    """Learns rows that are nobody's, by chance that anybody may know."""
+    model.start_at_marginals(rows)
+    size = len(rows.codes)
+    batch = min(START_ROWS, size)
+    plan = TrainingPlan(
+        epochs=max(1, START_STEPS * batch // size), batch_rows=batch, learning_rate=START_RATE
+    )
+    objective = Objective(
+        step=lambda batch, random: model.loss(*unpacked(rows.codes[batch]), random), rows=size
+    )
+    train(model.network, objective, plan, seed=0)
 
 
 def _smoothed(model: CodeModel) -> Callable[[float], None]:
@@ -210,14 +223,3 @@ def _rows_of(rows: Tensor, places: Tensor) -> Tensor:
     """Packed rows at these places, `(units, rows, codes)`; none where a place is negative."""
     found = rows[places.clamp_min(0)]
     return torch.where(places[..., None] >= 0, found, UNKNOWN)
-
-
-def _quotas(counts: FloatArray, rows: int) -> IntArray:
-    """Values for so many rows, each as often as its share of the counts says, to a row."""
-    weights = counts.clip(0)
-    if not weights.sum():
-        weights = np.ones(len(weights))
-    ends = np.cumsum(weights) / weights.sum()
-    values = np.searchsorted(ends, (np.arange(rows) + 0.5) / rows, side="left")
-    quotas: IntArray = np.minimum(values, len(weights) - 1).astype(np.int64)
-    return quotas

@@ -15,7 +15,7 @@ from data_contracts.dataset import Dataset
 from data_contracts.errors import ModelError
 from data_contracts.schema import arrow_schema, to_arrow
 from models.conditions import OneOf, Range
-from models.differential_privacy import noisy_tree, paid_codec, private_training
+from models.differential_privacy import noisy_tree, paid_codec, private_training, selection
 from models.evaluation.budget import budget_findings
 from models.evaluation.canary_audit import Audit, audit_generator
 from models.generators import dp_marginals, private_codes
@@ -41,8 +41,10 @@ def fitted() -> AnyOrderGenerator:
 @pytest.fixture
 def deaf(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every mechanism answers the same, whatever the rows are."""
-    for module in (noisy_tree, paid_codec, dp_marginals):
+    for module in (noisy_tree, paid_codec, dp_marginals, selection):
         monkeypatch.setattr(module, "noisy_counts", lambda counts, variance: np.zeros_like(counts))
+    monkeypatch.setattr(selection, "choose", lambda scores, epsilon, sensitivity: 0)
+    monkeypatch.setattr(selection, "unrepeatable_generator", lambda: np.random.default_rng(0))
     monkeypatch.setattr(private_training, "noised", lambda sums, deviation: np.zeros_like(sums))
 
 
@@ -91,9 +93,24 @@ def test_everything_is_in_the_ledger_and_both_accountants_agree(fitted: AnyOrder
     for name in ("age", "income"):
         assert any(what.startswith(f"{name}: where its values lie") for what in bought)
     assert {"street: values that no list has", "city: listed values"} <= set(bought)
+    relations = bought.index("counts of age x pays")
+    assert "choice of counts" in bought[relations:]
+    assert all(what.startswith(("counts of ", "choice of ")) for what in bought[relations:])
     assert [f.state for f in budget_findings(statement, "people")] == ["pass", "pass"]
     assert 0.95 * 50 < statement.spent_epsilon <= 50
     assert statement.spent_epsilon_by_second_accountant < statement.spent_epsilon
+
+
+@pytest.mark.parametrize("privacy", [{}, {"value_share": 0.5}, {"rows_per_unit": 3}])
+def test_relations_leave_half_of_what_the_codes_left_to_the_steps(privacy: dict[str, Any]) -> None:
+    """Single columns and the target cost a share of all, which dear codes may leave little of."""
+    *others, steps = fit(600, epsilon=20.0, **privacy).statement_.spendings
+    relations = sum(
+        one.squared_mu for one in others if one.what.startswith(("counts of ", "choice of "))
+    )
+    left = relations + steps.squared_mu
+    assert 0.49 * left < relations <= 0.5 * left * (1 + 1e-9)
+    assert {one.sensitivity for one in (*others, steps)} == {privacy.get("rows_per_unit", 1)}
 
 
 def test_a_fit_can_do_what_others_can_and_is_found_again(
@@ -153,6 +170,29 @@ def test_a_large_budget_teaches_relations() -> None:
     options = AnyOrderOptions(width=16, blocks=1, epochs=10, batch_rows=300)
     made = AnyOrderGenerator(options).fit(data, seed=1).sample(2000, seed=1).frame
     assert (made["one"] == made["two"]).mean() > 0.8
+
+
+def test_columns_that_say_the_same_say_so_of_rare_values_too() -> None:
+    """Steps alone taught the common ones: 55 % of Adult's levels and years of education agreed."""
+    random = np.random.default_rng(0)
+    listed = tuple(f"value {number:02d}" for number in range(16))
+    shares = 0.7 ** np.arange(16)
+    drawn = random.choice(listed, 12_000, p=shares / shares.sum())
+    columns = tuple(
+        Column(name=name, logical_type="string", physical_type="string", required=True,
+               categories=listed)
+        for name in ("one", "two")
+    )  # fmt: skip
+    table = Table(name="pairs", columns=columns, source=Source(format="csv", path="pairs.csv"))
+    contract = Contract(
+        id="pairs", version="1", tables=(table,), privacy=Privacy(epsilon=3.0, delta=1e-5)
+    )
+    data = Dataset(contract, {"pairs": pd.DataFrame({"one": drawn, "two": drawn}, dtype="str")})
+    made = AnyOrderGenerator(AnyOrderOptions(width=32)).fit(data, seed=1).sample(4000, seed=1).frame
+    same = made["one"] == made["two"]
+    rare = made["one"].isin(listed[8:12])
+    assert same.mean() > 0.9
+    assert same[rare].mean() > 0.7
 
 
 def test_no_seed_of_the_noise_is_written_anywhere(tmp_path: Path) -> None:
@@ -252,6 +292,8 @@ def test_the_task_of_a_row_hangs_on_no_other_row(monkeypatch: pytest.MonkeyPatch
         return model
 
     monkeypatch.setattr(private_codes.CodeModel, "untrained", watching)
+    # Made-up rows are nobody's: strata over them move nothing.
+    monkeypatch.setattr(private_codes, "_start", lambda model, rows: None)
     fit(300)
     assert asked and all(asked)
 
@@ -280,7 +322,7 @@ def test_sizes_follow_from_the_noisy_number_of_rows_alone() -> None:
 def audited(monkeypatch: pytest.MonkeyPatch, *, noisy: bool) -> Audit:
     """An audit of a fit that learns few rows for long: what it keeps of each one shows."""
     if not noisy:
-        for module in (noisy_tree, paid_codec, dp_marginals):
+        for module in (noisy_tree, paid_codec, dp_marginals, selection):
             monkeypatch.setattr(module, "noisy_counts", lambda counts, variance: counts)
         monkeypatch.setattr(private_training, "noised", lambda sums, deviation: sums)
     listed = tuple(f"value {number:02d}" for number in range(12))
