@@ -41,6 +41,13 @@ class Measure:
         return self.scale if self.axis.whole and not self.spread else 0.0
 
     @property
+    def ends(self) -> tuple[float, float]:
+        """The lowest and the highest number of the whole axis."""
+        ends = self.offset + self.scale * self.axis.low, self.offset + self.scale * self.axis.high
+        slack = NEARLY * self.scale
+        return min(ends) - slack, max(ends) + self.spread + slack
+
+    @property
     def codes(self) -> int:
         """How many codes tell where a number lies: the axis's, and those below the day."""
         return self.parts + (0 if self.below is None else self.below.count)

@@ -102,6 +102,25 @@ class Kept:
             broken |= self.repeated(frame, names)
         return broken
 
+    def beyond(self, frame: pd.DataFrame) -> BoolArray:
+        """In which rows a number that others decide lies beyond all that were learned.
+
+        Where the others are drawn from coarse bins, an equation can lead anywhere.
+        """
+        beyond = np.zeros(len(frame), dtype=np.bool_)
+        measures = self.codec.measures()
+        tied = {
+            name
+            for rule in (*self.table.row_rules, *self.found.rules)
+            if isinstance(rule, Sum | Product)
+            for name in rule.columns
+        }
+        for name in tied & measures.keys() - self.given:
+            low, high = measures[name].ends
+            numbers = self.codec.numbers(name, frame[name])
+            beyond |= (numbers < low) | (numbers > high)
+        return beyond
+
     def repeated(self, frame: pd.DataFrame, names: tuple[str, ...]) -> BoolArray:
         """Which rows repeat another one's values, this frame's or of rows drawn before.
 
@@ -146,7 +165,7 @@ def keep_rules(frame: pd.DataFrame, kept: Kept, redraw: Redraw) -> pd.DataFrame:
     for attempt in range(MOST_ROUNDS):
         broken = kept.broken(frame)
         if attempt < FOUND_ROUNDS:
-            broken |= kept.found.broken(frame, kept.table, kept.codec)
+            broken |= kept.found.broken(frame, kept.table, kept.codec) | kept.beyond(frame)
         rows = np.flatnonzero(broken)
         if not len(rows):
             return frame

@@ -9,9 +9,10 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from data_contracts.contract import Column, Comparison, Source, Table
+from data_contracts.contract import Column, Comparison, Source, Sum, Table
 from data_contracts.errors import ModelError
 from data_contracts.schema import arrow_schema, to_frame
+from data_contracts.written_rules import Term
 from models.encoding.column import IntArray
 from models.encoding.table import TableCodec
 from models.generators import batches
@@ -200,3 +201,25 @@ def test_few_rows_at_once_are_guided_however_few_codes_they_have(
     request = Request(250, None, 5)
     sample_frame(codec, ruled, request, lambda codes, _: codes, Guidance(drawn))
     assert sizes == [100, 100, 50]
+
+
+def test_rows_in_which_an_equation_leads_beyond_what_was_learned_are_drawn_again() -> None:
+    less = Sum(terms=(Term(column="high"), Term(column="low", sign=-1)), total="less")
+    columns = tuple(Column(name=name, **_WHOLE) for name in ("low", "high", "less"))
+    asked_for = Table(
+        name="t", columns=columns, source=Source(format="csv", path="t.csv"), row_rules=(less,)
+    )
+
+    def rows_of(low: list[int], high: list[int]) -> pd.DataFrame:
+        both = np.array(low), np.array(high)
+        arrow = pa.table({"low": both[0], "high": both[1], "less": both[1] - both[0]})
+        return to_frame(arrow.cast(arrow_schema(asked_for)))
+
+    codec = TableCodec().fit(rows_of([1, 2, 3] * 40, [4, 6, 8] * 40), asked_for)
+    for given, again in ((frozenset[str](), [1]), (frozenset({"less"}), [])):
+        asked, redraw = counted(lambda rows: rows_of([1] * rows, [5] * rows))
+        keeping = Kept(asked_for, codec, given, lambda rows: np.zeros(len(rows), dtype=np.bool_))
+        # Both sides are fine; what lies between them never was 1.
+        drawn = keep_rules(rows_of([1, 3], [6, 4]), keeping, redraw)
+        assert asked == again
+        assert drawn["less"].tolist() == ([5, 4] if again else [5, 1])
