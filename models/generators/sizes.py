@@ -16,10 +16,13 @@ class Sizes(NamedTuple):
 
 MANY_ROWS = 20_000
 """From here on rows are many enough that a network of 256 units hardly learns them by heart."""
-LEAST_DROPOUT, DROPOUT, MOST_DROPOUT = 0.2, 0.35, 0.5
+LEAST_DROPOUT, DROPOUT, MOST_DROPOUT = 0.2, 0.35, 0.7
 EPOCHS = 50
 MOST_EPOCHS = 100
 FEWEST_EPOCHS = 4
+FEW_ROWS, FEW_ROWS_EPOCHS = 5000, 60
+"""With fewer rows than these a network learns them by heart before it has had all its passes: they
+get less, but so many at least."""
 BATCHES = 6
 """Batches that a pass has at least, as far as SMALLEST_BATCH allows."""
 SMALLEST_BATCH, LARGEST_BATCH = 64, 1024
@@ -34,11 +37,11 @@ MOST_WORK = 4e12
 def choose_sizes(rows: int, values: int) -> Sizes:
     """Sizes for `rows` training rows whose codes have so many `values` in all.
 
-    Twice the rows get 1.4 times the steps, as far as MOST_WORK allows. MANY_ROWS get
-    DROPOUT, fewer rows more: it keeps synthetic rows from leaning towards training rows. Tables
-    of MANY_VALUES, many of them numbers, get a larger network and more passes where they have the
-    rows for it. A step costs about as much as all values together, so that tables of hundreds of
-    columns get fewer passes.
+    Twice the rows get 1.4 times the steps, as far as MOST_WORK allows, and below FEW_ROWS more than
+    twice. MANY_ROWS get DROPOUT, fewer rows more: both keep synthetic rows from leaning towards
+    training rows. Tables of MANY_VALUES, many of them numbers, get a larger network and more passes
+    where they have the rows for it. A step costs about as much as all values together, so that
+    tables of hundreds of columns get fewer passes.
     """
     many = max(MANY_ROWS / 2, ROWS_OF_VALUE * values)
     detailed = values >= MANY_VALUES and rows >= many
@@ -48,7 +51,7 @@ def choose_sizes(rows: int, values: int) -> Sizes:
     return Sizes(
         width=width,
         blocks=blocks,
-        epochs=min(max(round(usual), FEWEST_EPOCHS), MOST_EPOCHS, max(affordable, 1)),
+        epochs=min(max(round(usual), FEWEST_EPOCHS), _most_epochs(rows), max(affordable, 1)),
         batch_rows=_batch_rows(rows),
         learning_rate=2e-3,
         dropout=_dropout(max(rows, 1)),
@@ -61,6 +64,11 @@ def _batch_rows(rows: int) -> int:
     size = 1 << max(wanted.bit_length() - 1, 0)
     usual = LARGEST_BATCH if rows >= 10 * MANY_ROWS else LARGEST_BATCH // 2
     return min(max(size, SMALLEST_BATCH), usual)
+
+
+def _most_epochs(rows: int) -> int:
+    few: float = MOST_EPOCHS * (max(rows, 1) / FEW_ROWS) ** 0.75
+    return min(max(round(few), FEW_ROWS_EPOCHS), MOST_EPOCHS)
 
 
 def _dropout(rows: int) -> float:
