@@ -151,11 +151,8 @@ def test_rows_of_every_type_keep_their_contract() -> None:
     assert set(weighed["plan"]) == {"gold"}
 
 
-def test_a_large_budget_teaches_relations() -> None:
-    """Of two columns that are one, the second follows the first: noise alone would not."""
-    random = np.random.default_rng(0)
-    listed = ("Graz", "Linz", "Wien")
-    cities = random.choice(listed, 3000)
+def twins(listed: tuple[str, ...], drawn: np.ndarray, epsilon: float) -> Dataset:
+    """Two columns that are one."""
     columns = tuple(
         Column(name=name, logical_type="string", physical_type="string", required=True,
                categories=listed)
@@ -163,10 +160,15 @@ def test_a_large_budget_teaches_relations() -> None:
     )  # fmt: skip
     table = Table(name="pairs", columns=columns, source=Source(format="csv", path="pairs.csv"))
     contract = Contract(
-        id="pairs", version="1", tables=(table,), privacy=Privacy(epsilon=8.0, delta=1e-5)
+        id="pairs", version="1", tables=(table,), privacy=Privacy(epsilon=epsilon, delta=1e-5)
     )
-    frame = pd.DataFrame({"one": cities, "two": cities}, dtype="str")
-    data = Dataset(contract, {"pairs": frame})
+    return Dataset(contract, {"pairs": pd.DataFrame({"one": drawn, "two": drawn}, dtype="str")})
+
+
+def test_a_large_budget_teaches_relations() -> None:
+    """Of two columns that are one, the second follows the first: noise alone would not."""
+    listed = ("Graz", "Linz", "Wien")
+    data = twins(listed, np.random.default_rng(0).choice(listed, 3000), epsilon=8.0)
     options = AnyOrderOptions(width=16, blocks=1, epochs=10, batch_rows=300)
     made = AnyOrderGenerator(options).fit(data, seed=1).sample(2000, seed=1).frame
     assert (made["one"] == made["two"]).mean() > 0.8
@@ -174,20 +176,10 @@ def test_a_large_budget_teaches_relations() -> None:
 
 def test_columns_that_say_the_same_say_so_of_rare_values_too() -> None:
     """Steps alone taught the common ones: 55 % of Adult's levels and years of education agreed."""
-    random = np.random.default_rng(0)
     listed = tuple(f"value {number:02d}" for number in range(16))
     shares = 0.7 ** np.arange(16)
-    drawn = random.choice(listed, 12_000, p=shares / shares.sum())
-    columns = tuple(
-        Column(name=name, logical_type="string", physical_type="string", required=True,
-               categories=listed)
-        for name in ("one", "two")
-    )  # fmt: skip
-    table = Table(name="pairs", columns=columns, source=Source(format="csv", path="pairs.csv"))
-    contract = Contract(
-        id="pairs", version="1", tables=(table,), privacy=Privacy(epsilon=3.0, delta=1e-5)
-    )
-    data = Dataset(contract, {"pairs": pd.DataFrame({"one": drawn, "two": drawn}, dtype="str")})
+    drawn = np.random.default_rng(0).choice(listed, 12_000, p=shares / shares.sum())
+    data = twins(listed, drawn, epsilon=3.0)
     made = AnyOrderGenerator(AnyOrderOptions(width=32)).fit(data, seed=1).sample(4000, seed=1).frame
     same = made["one"] == made["two"]
     rare = made["one"].isin(listed[8:12])

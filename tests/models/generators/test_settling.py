@@ -24,6 +24,8 @@ def last_of_each(order: list[str], rules: list[LineRule]) -> list[str]:
 def test_factors_are_settled_before_their_totals_and_those_before_all_else() -> None:
     rules = [product("tax", "net", "rate"), product("net", "amount", "price")]
     names = ["gross", "tax", "net", "amount", "price", "rate", "noise"]
+    wanted = ["amount", "price", "rate", "net", "tax", "gross", "noise"]
+    assert settling_order(names, rules) == wanted
     wanted = ["amount", "price", "rate", "net", "gross", "tax", "noise"]
     limit = LinearRule({"gross": 1, "noise": -1}, 0.0, float("inf"))
     assert settling_order(names, [*rules, added("gross", "net"), limit]) == wanted
