@@ -234,7 +234,14 @@ def _guess_unit(table: TableDraft) -> None:
         and column.values.get("role") != "target"
         and not column.profile.is_unique
     ]
-    named = [column for column in repeated if _names_people(column)]
+    people = [column for column in repeated if _names_people(column)]
+    named = [column for column in people if not _tells_kinds(column)]
+    for column in people:
+        if _tells_kinds(column):
+            table.notes.append(
+                f"does not take {column.name!r} as the unit of privacy, for it has {MOST_KINDS} "
+                "different words at most. If they are names, write it as `unit`"
+            )
     keys = [
         column
         for column in repeated
@@ -260,12 +267,11 @@ def _is_code(column: ColumnDraft) -> bool:
 def _names_people(column: ColumnDraft) -> bool:
     """Whether the header is a word for people, alone or with `id` after it."""
     words = words_of(column.name)
-    named = bool(words) and words[-1 - looks_like_key(column.name) :][0] in PEOPLE
-    return named and not _tells_kinds(column)
+    return bool(words) and words[-1 - looks_like_key(column.name) :][0] in PEOPLE
 
 
 def _tells_kinds(column: ColumnDraft) -> bool:
-    """Whether two or three words, or 0 and 1, say of what kind a row is: `member`, yes or no."""
+    """Whether so few words, or 0 and 1, say of what kind a row is: `member`, yes or no."""
     words = column.profile.counts
     if words is None or len(words) > MOST_KINDS:
         return False

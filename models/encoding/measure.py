@@ -44,7 +44,7 @@ class Measure:
     def ends(self) -> tuple[float, float]:
         """The lowest and the highest number of the whole axis."""
         ends = self.offset + self.scale * self.axis.low, self.offset + self.scale * self.axis.high
-        slack = NEARLY * self.scale
+        slack = NEARLY * abs(self.scale)
         return min(ends) - slack, max(ends) + self.spread + slack
 
     @property

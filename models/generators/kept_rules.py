@@ -22,7 +22,8 @@ ROUNDS = 20
 MOST_ROUNDS = 1000
 """The same where fewer of them are left every now and then."""
 FOUND_ROUNDS = 10
-"""How often rows that break a rule found by itself are drawn again before it yields to a wish."""
+"""How often rows that break a rule found by itself, or that lead beyond what was learned, are drawn
+again before that yields to a wish."""
 
 Redraw = Callable[[IntArray], pd.DataFrame]
 """New values for the rows at these positions, in the same order; identifiers left out."""

@@ -168,7 +168,9 @@ def _start(model: CodeModel, rows: PackedRows) -> None:
     size = len(rows.codes)
     batch = min(START_ROWS, size)
     plan = TrainingPlan(
-        epochs=max(1, START_STEPS * batch // size), batch_rows=batch, learning_rate=START_RATE
+        epochs=max(1, START_STEPS // math.ceil(size / batch)),
+        batch_rows=batch,
+        learning_rate=START_RATE,
     )
     objective = Objective(
         step=lambda batch, random: model.loss(*unpacked(rows.codes[batch]), random), rows=size

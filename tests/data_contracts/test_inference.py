@@ -358,6 +358,13 @@ def test_a_repeated_key_becomes_the_unit_of_privacy() -> None:
         assert draft_of({"member": kinds * 50, "age": texts(range(50)) * len(kinds)}).unit is None
 
 
+def test_a_column_of_people_that_is_no_unit_is_told_of() -> None:
+    """Three patients may be three names: whoever knows has to say so."""
+    draft = draft_contract([profile_of({"patient": ["Ann", "Bob", "Eve"] * 50})], "test")
+    assert draft.contract.tables[0].unit is None
+    assert any("does not take 'patient' as the unit" in note for note in draft.notes)
+
+
 def test_a_place_is_no_unit_of_privacy() -> None:
     letters = "abcdefghijklmnopqrst"
     towns = [f"{one}{two}ville" for one in letters for two in letters]

@@ -68,4 +68,13 @@ def test_all_columns_are_settled_once_and_the_same_way_each_time(sums: list[list
     rules: list[LineRule] = [added(*names) for names in sums]
     order = settling_order("abcdefgh", rules)
     assert sorted(order) == list("abcdefgh")
+    alone = [
+        names
+        for names in sums
+        if not any(set(names) & set(others) for others in sums if others is not names)
+    ]
+    # Equations that share no column have one each, after what it follows from.
+    assert len({max(names, key=order.index) for names in alone}) == len(alone)
+    tied = {name for names in sums for name in names}
+    assert set(order[: len(tied)]) == tied
     assert settling_order("abcdefgh", rules) == order
