@@ -183,7 +183,11 @@ def sample_unreleased(model: TrainedModel, wanted: Draw, output: Path) -> int:
 
 @contextlib.contextmanager
 def _told_as_typed(wanted: Draw) -> Iterator[None]:
-    """Puts what was asked for before a model's refusal, which never tells values."""
+    """Makes a model's refusal of what was asked for a wrong usage that repeats what was typed.
+
+    A model never tells values, and does not know who asked: that no row can be as somebody typed it
+    is no failure of the model. Raises ContractError, as for a text that no column can read.
+    """
     typed = [f"--given {name}={value}" for name, value in wanted.given.items()]
     typed += [f"--share {share}" for share in wanted.shares]
     try:
@@ -191,7 +195,7 @@ def _told_as_typed(wanted: Draw) -> Iterator[None]:
     except ModelError as error:
         if not typed:
             raise
-        raise ModelError(f"{' '.join(typed)}: {error}") from error
+        raise ContractError(f"{' '.join(typed)}: {error}") from error
 
 
 def check_output(output: Path, contract: Contract) -> None:
