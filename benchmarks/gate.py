@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def _leaks(arguments: argparse.Namespace) -> dict[str, Any]:
-    draw = _population()
+    draw = population()
     runs: list[dict[str, Any]] = []
     for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
         held_out = round(arguments.rows * arguments.holdout_share)
@@ -68,7 +68,9 @@ def _leaks(arguments: argparse.Namespace) -> dict[str, Any]:
             for at, rows in enumerate((arguments.rows - held_out,) * 2 + (held_out,))
         )
         for case in arguments.cases:
-            run = _judged((sides[0], _with_leak(case, sides, seed), sides[2]), seed)
+            random = np.random.default_rng([seed, list(CASES).index(case)])
+            leaking = with_leak(CASES[case], sides, random)
+            run = _judged((sides[0], leaking, sides[2]), seed)
             runs.append({"case": case, "seed": seed, **run})
             print(json.dumps(runs[-1]), flush=True)
     return {
@@ -103,7 +105,7 @@ def _judged(sides: Sides, seed: int) -> dict[str, Any]:
     }
 
 
-def _population() -> Callable[[int, int], Dataset]:
+def population() -> Callable[[int, int], Dataset]:
     """Draws of any size from one distribution that looks like the census."""
     with tempfile.TemporaryDirectory() as folder:
         landed = land("adult", Path(folder))
@@ -117,11 +119,12 @@ def _population() -> Callable[[int, int], Dataset]:
     return lambda rows, seed: generator.sample(rows, seed=seed)
 
 
-def _with_leak(case: str, sides: tuple[Dataset, ...], seed: int) -> Dataset:
+def with_leak(
+    leak: tuple[float, bool, bool], sides: tuple[Dataset, ...], random: np.random.Generator
+) -> Dataset:
     """The release with some of its rows replaced by copies of training rows."""
-    share, isolated, noisy = CASES[case]
+    share, isolated, noisy = leak
     training, release, holdout = sides
-    random = np.random.default_rng([seed, list(CASES).index(case)])
     count = round(share * len(release.frame))
     if not count:
         return release

@@ -2,17 +2,18 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
 import pandas as pd
 
 from data_contracts.contract import Contract
 from data_contracts.dataset import Dataset
-from data_contracts.report import Finding
 
 Progress = Mapping[str, float]
 Given = Mapping[str, Any] | pd.DataFrame
+Seen = TypeVar("Seen", contravariant=True)
+Told = TypeVar("Told", covariant=True)
 
 
 class ProgressCallback(Protocol):
@@ -84,10 +85,13 @@ class Codec(Protocol):
     def decode(self, codes: np.ndarray, random: np.random.Generator) -> pd.Series: ...
 
 
-@runtime_checkable
-class Evaluation(Protocol):
-    """One measure: compares real, synthetic and holdout rows and returns findings."""
+class Evaluation(Protocol[Seen, Told]):
+    """One attack: looks at what an attacker would have, and tells what it found there.
 
-    def evaluate(
-        self, real: Dataset, synthetic: Dataset, holdout: Dataset
-    ) -> tuple[Finding, ...]: ...
+    What is seen is a table of a release beside real rows, or codes with what is known of their
+    rows; what is told are findings, or trials where several attacks share one alpha. The docstring
+    of each says who attacks, with what and how ("Scenario: ..."), and how large a leak it finds
+    beside how many rows ("Power: ..."): an attack of unknown power proves nothing by passing.
+    """
+
+    def evaluate(self, seen: Seen, /) -> tuple[Told, ...]: ...

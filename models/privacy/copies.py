@@ -1,5 +1,8 @@
 """Did the generator copy training rows? The gate's exact and tail tests."""
 
+from dataclasses import dataclass
+from functools import cached_property
+
 import numpy as np
 
 from data_contracts.report import Finding, State
@@ -18,41 +21,71 @@ BROKEN_LEVEL = 1e-4
 NO_COPY = "Hardly any training row differs from all other real rows: none to copy."
 
 
-def copy_trials(
-    test: CopyTest, missed: frozenset[tuple[Leak, bool]] = frozenset()
-) -> tuple[Trial, Trial]:
-    """`exact_copies` (G1) and `tail_copies` (G2): does the release repeat training rows?
+@dataclass(frozen=True)
+class Copying:
+    """What tests of copies look at, and what leaks that were planted in it tell of their power.
 
-    The attacker holds the release and nothing else, and looks for rows that are somebody's, G1 for
-    whole ones, G2 for those close to one or equal to one but for a column or two. Both refuse by
-    one-sided p-values. They pass only if leaks of the contract's `leak_share` or less that were
-    planted in the same run were caught; else they are inconclusive: too few held-out rows.
-    `smallest_exact_leak` and `smallest_near_leak` say what they would have seen. Where hardly any
-    training unit has a row of its own there is nothing to copy, and they don't judge. Figures are
-    bands: published exact distances and counts let outliers be rebuilt (Ganev and De Cristofaro
-    2023). `missed` are leaks, of any rows or of the most isolated ones (True), that other plantings
-    of this run did not see.
+    `missed` are leaks, of any rows or of the most isolated ones (True), that other plantings of
+    this run did not see.
     """
-    controls = run_controls(test, missed)
-    exact, tail = test.exact_p_value(), test.tail_p_value()
 
-    def exact_findings(refused: bool) -> tuple[Finding, ...]:
-        found = _exact_finding(test, controls, exact, refused=refused)
-        leaks = (controls.verbatim, controls.isolated_verbatim)
-        return found, _smallest_leak(test, found, leaks)
+    test: CopyTest
+    missed: frozenset[tuple[Leak, bool]] = frozenset()
 
-    def tail_findings(refused: bool) -> tuple[Finding, ...]:
-        found = _tail_finding(test, controls, tail, refused=refused)
-        return found, _smallest_leak(test, found, (controls.noisy, controls.isolated_noisy))
+    @cached_property
+    def controls(self) -> Controls:
+        """The leaks that are caught, from the hardest on; planted when first asked for."""
+        return run_controls(self.test, self.missed)
 
-    name = test.coded.table.name
-    votes = {"votes": test.exact_votes()._asdict(), "fresh": controls.fresh_exact}
-    tails = {"votes": [each._asdict() for each in test.tail_votes()], "altered": test.altered,
-             "fresh": controls.fresh_tail}  # fmt: skip
-    return (
-        Trial("exact_copies", exact, exact_findings, name, figures=votes),
-        Trial("tail_copies", tail, tail_findings, name, figures=tails),
-    )
+
+class ExactCopies:
+    """`exact_copies` (G1): does the release repeat training rows?
+
+    Scenario: the attacker holds the release and nothing else, and looks for rows that are one
+    person's alone. Refused by a one-sided p-value. Passes only if leaks of the contract's
+    `leak_share` or less that were planted in the same run were caught; else it is inconclusive: too
+    few held-out rows. Where hardly any training unit has a row of its own there is nothing to copy,
+    and it does not judge. Figures are bands: published exact distances and counts let outliers be
+    rebuilt (Ganev and De Cristofaro 2023).
+
+    Power: told in each run by `smallest_exact_leak`, the smallest planted leak that was caught.
+    """
+
+    def evaluate(self, copying: Copying) -> tuple[Trial, ...]:
+        """One trial: its finding, and the smallest leak that it would have seen."""
+        test, controls = copying.test, copying.controls
+        p_value = test.exact_p_value()
+
+        def findings(refused: bool) -> tuple[Finding, ...]:
+            found = _exact_finding(test, controls, p_value, refused=refused)
+            leaks = (controls.verbatim, controls.isolated_verbatim)
+            return found, _smallest_leak(test, found, leaks)
+
+        figures = {"votes": test.exact_votes()._asdict(), "fresh": controls.fresh_exact}
+        return (Trial("exact_copies", p_value, findings, test.coded.table.name, figures=figures),)
+
+
+class TailCopies:
+    """`tail_copies` (G2): does the release hold training rows with small changes?
+
+    Scenario: as for `exact_copies`, but the attacker looks for rows that are close to one person's,
+    or equal to one but for a column or two.
+
+    Power: told in each run by `smallest_near_leak`, the smallest planted leak that was caught.
+    """
+
+    def evaluate(self, copying: Copying) -> tuple[Trial, ...]:
+        """One trial: its finding, and the smallest leak that it would have seen."""
+        test, controls = copying.test, copying.controls
+        p_value = test.tail_p_value()
+
+        def findings(refused: bool) -> tuple[Finding, ...]:
+            found = _tail_finding(test, controls, p_value, refused=refused)
+            return found, _smallest_leak(test, found, (controls.noisy, controls.isolated_noisy))
+
+        figures = {"votes": [each._asdict() for each in test.tail_votes()],
+                   "altered": test.altered, "fresh": controls.fresh_tail}  # fmt: skip
+        return (Trial("tail_copies", p_value, findings, test.coded.table.name, figures=figures),)
 
 
 def _exact_finding(test: CopyTest, controls: Controls, p_value: float, *, refused: bool) -> Finding:

@@ -9,22 +9,35 @@ import pandas as pd
 
 from data_contracts.dataset import Dataset
 from data_contracts.report import Finding
-from models.base import ProgressCallback
+from models.base import Evaluation, ProgressCallback
 from models.evaluation.coded import CodedTable, Side, code_table
-from models.privacy.attribute import attribute_trials, sensitive_columns
-from models.privacy.copies import copy_trials
+from models.privacy.attribute import AttributeInference, sensitive_columns
+from models.privacy.copies import Copying, ExactCopies, TailCopies
 from models.privacy.copy_votes import CopyTest
 from models.privacy.distance_share import evaluate_distance
 from models.privacy.hygiene import evaluate_hygiene
-from models.privacy.membership import Attacked, membership_trials
+from models.privacy.membership import (
+    Attacked,
+    AttackedTable,
+    MembershipInference,
+    OutlierMembership,
+)
 from models.privacy.planted import fresh_finding, fresh_p_values, plant_leaks, planted_finding
 from models.privacy.repeats import without_repeats
-from models.privacy.risks import risk_trials
-from models.privacy.sequence_copies import has_sequences, sequence_trials
+from models.privacy.risks import Inference, Linkability, SinglingOut
+from models.privacy.sequence_copies import SequenceCopies, has_sequences
 from models.privacy.trial import Trial, settle
 
-# exact and tail copies, membership twice, linkability, singling out, inference; beside these one
-# for each sensitive column, and copies of sequences where a unit can have several rows.
+# Attackers who hold the release alone, and those who know real records besides.
+COPY_ATTACKS: tuple[Evaluation[Copying, Trial], ...] = (
+    ExactCopies(), TailCopies(), SequenceCopies(),
+)  # fmt: skip
+RECORD_ATTACKS: tuple[Evaluation[AttackedTable, Trial], ...] = (
+    MembershipInference(), OutlierMembership(), AttributeInference(),
+    Linkability(), SinglingOut(), Inference(),
+)  # fmt: skip
+# The trials of every table. Beside these there is one for each sensitive column, and copies of
+# sequences where a unit can have several rows.
 TRIALS = ("exact_copies", "tail_copies", "membership_inference", "outlier_membership",
           "linkability", "singling_out", "inference")  # fmt: skip
 STAGES = 4
@@ -120,16 +133,12 @@ def _gate_table(
     tell(1 / STAGES)
     planted = plant_leaks(test, attacked)
     tell(2 / STAGES)
-    copies = copy_trials(test, planted.missed)
-    trials = (
-        *copies,
-        *sequence_trials(test),
-        *membership_trials(coded, attacked, runs),
-        *attribute_trials(coded, runs),
-        *risk_trials(coded, runs),
-    )
-    fresh = {trial.name: float(trial.figures["fresh"]) for trial in copies}
-    fresh |= fresh_p_values(coded, runs)
+    copying, table = Copying(test, planted.missed), AttackedTable(coded, attacked, runs)
+    copies = [trial for attack in COPY_ATTACKS for trial in attack.evaluate(copying)]
+    trials = (*copies, *(one for attack in RECORD_ATTACKS for one in attack.evaluate(table)))
+    fresh = {"exact_copies": copying.controls.fresh_exact,
+             "tail_copies": copying.controls.fresh_tail}  # fmt: skip
+    fresh |= fresh_p_values(coded, RECORD_ATTACKS, runs)
     tell(3 / STAGES)
     findings = (
         hygiene,

@@ -146,23 +146,53 @@ def some_units(
     return rows, units[rows].astype(np.int64)
 
 
-def membership_trials(coded: CodedTable, attacked: Attacked, runs: int) -> tuple[Trial, Trial]:
-    """`membership_inference` (G3) and `outlier_membership` (G4).
+@dataclass(frozen=True)
+class AttackedTable:
+    """A table's three sides as an attacker sees them who knows real records.
 
-    The attacker knows a person's whole record, has the release and a sample of other people, and
-    asks whether the person was trained on: yes, where the record lies much nearer to the release
-    than to the sample (the calibrated neighbour ratio; DOMIAS, van Breugel et al. 2023). G3 asks it
-    for all records, G4 for the most isolated ones, which are most at risk (Meeus et al. 2023).
-    Judged at 1 % false positives, since a whole-sample score hides a leak of few records.
+    `runs` is how often the model was judged, this time included: intervals pay for retries.
     """
-    leak = coded.bars.leak_share
-    whole, alone = attacked.exceedances(coded)
-    share = float(attacked.isolated().mean())
-    outlier = min(leak / share, MOST_EXPOSED)
-    return (
-        _trial(coded, ("membership_inference", 1.5, leak), whole, runs),
-        _trial(coded, ("outlier_membership", 2.0, outlier), alone, runs),
-    )
+
+    coded: CodedTable
+    attacked: Attacked
+    runs: int = 1
+
+
+class MembershipInference:
+    """`membership_inference` (G3): was this person trained on?
+
+    Scenario: the attacker knows a person's whole record, has the release and a sample of other
+    people, and says yes where the record lies much nearer to the release than to the sample (the
+    calibrated neighbour ratio; DOMIAS, van Breugel et al. 2023). Judged at 1 % false positives,
+    since a whole-sample score hides a leak of few records.
+
+    Power: beside 10,000 training and 2,500 held-out rows, verbatim copies of 2.5 % of the training
+    rows in as many released ones were refused in 19 of 20 runs (`benchmarks/power.py`).
+    """
+
+    def evaluate(self, table: AttackedTable) -> tuple[Trial, ...]:
+        """One trial, over all records."""
+        whole, _ = table.attacked.exceedances(table.coded)
+        rule = ("membership_inference", 1.5, table.coded.bars.leak_share)
+        return (_trial(table.coded, rule, whole, table.runs),)
+
+
+class OutlierMembership:
+    """`outlier_membership` (G4): was this person, who is like nobody else, trained on?
+
+    Scenario: that of G3 on the most isolated records alone, which are most at risk (Meeus et al.
+    2023): 5 % of them, or as many as give 75 non-members.
+
+    Power: beside 10,000 training and 2,500 held-out rows, copies of the 1.5 % most isolated ones
+    were refused in 19 of 20 runs, of the 1 % most isolated ones in 2 (`benchmarks/power.py`).
+    """
+
+    def evaluate(self, table: AttackedTable) -> tuple[Trial, ...]:
+        """One trial, over the isolated records."""
+        _, alone = table.attacked.exceedances(table.coded)
+        share = float(table.attacked.isolated().mean())
+        leak = min(table.coded.bars.leak_share / share, MOST_EXPOSED)
+        return (_trial(table.coded, ("outlier_membership", 2.0, leak), alone, table.runs),)
 
 
 def _trial(

@@ -1,5 +1,6 @@
 """The gate's own controls: leaks planted in the release must be caught, held-out rows must pass."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -7,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from data_contracts.report import Finding, State
+from models.base import Evaluation
 from models.evaluation.coded import CodedColumn, CodedTable, IntArray
-from models.privacy.attribute import attribute_trials
 from models.privacy.copies import BROKEN_LEVEL
 from models.privacy.copy_controls import Leak, most_isolated, mostly, own_rows, with_noise
 from models.privacy.copy_votes import CopyTest
 from models.privacy.linkage_space import LinkageSpace
-from models.privacy.membership import Attacked, membership_trials
-from models.privacy.risks import risk_trials
+from models.privacy.membership import Attacked, AttackedTable
+from models.privacy.trial import Trial
 
 # Beside these many units nothing excuses a gate that does not see a verbatim leak.
 ENOUGH_UNITS = 10_000
@@ -119,17 +120,15 @@ def _shortage(test: CopyTest, leaks: PlantedLeaks) -> str:
     )
 
 
-def fresh_p_values(coded: CodedTable, runs: int) -> dict[str, float]:
-    """G3 to G6 with half of the held-out units in the place of the release: what each one says."""
+def fresh_p_values(
+    coded: CodedTable, attacks: Iterable[Evaluation[AttackedTable, Trial]], runs: int
+) -> dict[str, float]:
+    """What attacks say of half of the held-out units in the place of the release."""
     fresh = _with_held_out_rows(coded)
     if min(fresh.rows.values()) == 0:
         return {}
-    again = Attacked.of(fresh, LinkageSpace.of(fresh))
-    trials: tuple[Any, ...] = (
-        *membership_trials(fresh, again, runs),
-        *attribute_trials(fresh, runs),
-        *risk_trials(fresh, runs),
-    )
+    table = AttackedTable(fresh, Attacked.of(fresh, LinkageSpace.of(fresh)), runs)
+    trials = [trial for attack in attacks for trial in attack.evaluate(table)]
     return {f"{trial.name} {trial.column or ''}".strip(): trial.p_value for trial in trials}
 
 

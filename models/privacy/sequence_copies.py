@@ -11,7 +11,7 @@ from data_contracts.report import Finding, State
 from models.evaluation.coded import CodedTable, IntArray, Side
 from models.evaluation.row_codes import column_codes, combined
 from models.evaluation.verdicts import sentences
-from models.privacy.copies import BROKEN_LEVEL, FEWEST_OWN, count_band, owning_share
+from models.privacy.copies import BROKEN_LEVEL, FEWEST_OWN, Copying, count_band, owning_share
 from models.privacy.copy_controls import VERBATIM, mostly
 from models.privacy.copy_votes import CopyTest
 from models.privacy.real_pool import NOBODY, owners_of
@@ -25,23 +25,32 @@ BoolArray = npt.NDArray[np.bool_]
 
 
 def has_sequences(coded: CodedTable) -> bool:
-    """Whether training units can have several rows, so that `sequence_trials` makes a trial."""
+    """Whether training units can have several rows, so that `SequenceCopies` makes a trial."""
     units = coded.units["training"]
     return coded.table.unit is not None and bool(np.unique(units).size < units.size)
 
 
-def sequence_trials(test: CopyTest) -> tuple[Trial, ...]:
+class SequenceCopies:
     """`sequence_copies`: does the release repeat runs of one training unit's rows?
 
-    The attacker holds the release and looks for 2, 4, 8 or 16 rows in a row that one real unit has
-    and no other. In a panel of few values every single row is somebody else's as well, and a copy
-    of everybody would pass all tests of rows. The time of the rows gives their order and is not
-    compared: moved in time, a copy is a copy. Votes and p-values are those of G1, by unit; the four
-    lengths share them (Bonferroni). Passes if copies of whole units, the contract's `leak_share` of
-    the synthetic ones or fewer, were caught in the same run. Where they were not, it is
-    inconclusive if rows have nobody's own either, so that no other test of copies judges; else it
-    says what it would have seen and leaves the verdict to the rows.
+    Scenario: the attacker holds the release and looks for 2, 4, 8 or 16 rows in a row that one real
+    unit has and no other. In a panel of few values every single row is somebody else's as well, and
+    a copy of everybody would pass all tests of rows. The time of the rows gives their order and is
+    not compared: moved in time, a copy is a copy. Votes and p-values are those of G1, by unit; the
+    four lengths share them (Bonferroni). Passes if copies of whole units, the contract's
+    `leak_share` of the synthetic ones or fewer, were caught in the same run. Where they were not,
+    it is inconclusive if rows have nobody's own either, so that no other test of copies judges;
+    else it leaves the verdict to the rows.
+
+    Power: told in each run: the smallest share of units that was caught when copied whole.
     """
+
+    def evaluate(self, copying: Copying) -> tuple[Trial, ...]:
+        """One trial where units have several rows, else none."""
+        return _trials(copying.test)
+
+
+def _trials(test: CopyTest) -> tuple[Trial, ...]:
     coded = test.coded
     if not has_sequences(coded) or not _compared(coded):
         return ()

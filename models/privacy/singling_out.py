@@ -27,12 +27,11 @@ class _Sides(NamedTuple):
 
 
 def singling_out_rates(coded: CodedTable) -> UnitRates | None:
-    """Do descriptions that fit one synthetic row fit exactly one training unit?
+    """Of each unit, whether a description that fits one synthetic row alone fits it alone, too.
 
-    The attacker takes four columns of a random synthetic row, more where four seldom do: a category
-    as it is, a number as "at least" above the median and "at most" below it. Descriptions that fit
-    one synthetic row alone, up to 2,000, are guesses of somebody. A unit counts once, however many
-    of them single it out, so that the rates are of different units for each description.
+    There are up to 2,000 descriptions (`risks.SinglingOut` tells how they are made). A unit counts
+    once, however many of them single it out, so that the rates are of different units for each
+    description.
     """
     sides = _equal_sides(coded)
     if sides.size < FEWEST_UNITS or not coded.columns:

@@ -7,12 +7,13 @@ from scipy import stats
 
 from models.evaluation.coded import CodedTable
 from models.privacy import risks
+from models.privacy.attribute import AttributeInference
 from models.privacy.exceedance import Exceedance
 from models.privacy.linkage_space import LinkageSpace
-from models.privacy.membership import Attacked
-from models.privacy.risks import inference_rates, linkability_rates
+from models.privacy.membership import Attacked, AttackedTable
+from models.privacy.risks import Linkability, inference_rates, linkability_rates
 from models.privacy.singling_out import singling_out_rates
-from models.privacy.trial import Bound
+from models.privacy.trial import Bound, Trial
 from models.privacy.unit_rates import UnitRates
 from tests.models.evaluation.tables import coded, draw_people, splice
 
@@ -91,6 +92,21 @@ def test_the_three_risks_of_a_copy_are_near_one_and_of_fresh_rows_near_none() ->
         assert abs(honest.risk) < 0.1 and honest.p_value() > 0.01
 
 
+def test_a_copy_tells_its_own_people_s_sensitive_category_and_fresh_rows_do_not() -> None:
+    """Trees that learn 500 rows learn some by heart: what is told beyond chance is above .02."""
+
+    def trial(synthetic: pa.Table) -> Trial:
+        table = coded(TRAINING, synthetic, HOLDOUT, roles={"work": "sensitive"})
+        attacked = Attacked.of(table, LinkageSpace.of(table))
+        (found,) = AttributeInference().evaluate(AttackedTable(table, attacked))
+        return found
+
+    copied, honest = trial(TRAINING), trial(FRESH)
+    assert copied.column == honest.column == "work"
+    assert copied.p_value < 1e-6 and honest.p_value > 0.01
+    assert copied.figures["difference"] > 0.1 > abs(honest.figures["difference"])
+
+
 def test_a_copy_singles_out_its_own_people() -> None:
     copied = singling_out_rates(coded(TRAINING, TRAINING, HOLDOUT))
     honest = singling_out_rates(coded(TRAINING, FRESH, HOLDOUT))
@@ -132,7 +148,10 @@ def test_a_risk_that_may_be_above_the_bar_refuses_where_bad_luck_does_not_explai
     training, holdout = ((np.arange(units) < share * units).astype(float) for share in (found, 0.3))
     rates = UnitRates(training, holdout)
     monkeypatch.setattr(risks, "linkability_rates", lambda _: rates)
-    trial = risks.risk_trials(coded(TRAINING, FRESH, HOLDOUT), 1)[0]
+    table = coded(TRAINING, FRESH, HOLDOUT)
+    (trial,) = Linkability().evaluate(
+        AttackedTable(table, Attacked.of(table, LinkageSpace.of(table)))
+    )
     assert 0.09 < trial.figures["upper"] < 0.1
     assert trial.findings(False)[0].state == state
 

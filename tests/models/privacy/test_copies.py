@@ -11,13 +11,13 @@ from data_contracts.report import Finding
 from data_contracts.report import judge as judge_findings
 from models.evaluation.coded import CodedTable
 from models.evaluation.mixed_space import Nearest
-from models.privacy.copies import copy_trials, count_band
+from models.privacy.copies import Copying, ExactCopies, TailCopies, count_band
 from models.privacy.copy_controls import Leak, mostly
 from models.privacy.copy_votes import CopyTest
 from models.privacy.distance_share import evaluate_distance
 from models.privacy.membership import Attacked
-from models.privacy.planted import LEAKS, plant_leaks
-from models.privacy.trial import settle
+from models.privacy.planted import PlantedLeaks, plant_leaks
+from models.privacy.trial import Trial, settle
 from tests.models.evaluation.tables import coded, draw_people, named, splice, with_column
 
 TRAINING, FRESH, HOLDOUT = (draw_people(1_500, seed) for seed in (1, 2, 3))
@@ -30,6 +30,13 @@ def with_noise(rows: pa.Table, spread: float) -> pa.Table:
         moved = values + random.normal(0.0, spread, len(values))
         rows = with_column(rows, name, [None if np.isnan(value) else value for value in moved])
     return rows
+
+
+def copy_trials(
+    test: CopyTest, missed: frozenset[tuple[Leak, bool]] = frozenset()
+) -> tuple[Trial, ...]:
+    copying = Copying(test, missed)
+    return *ExactCopies().evaluate(copying), *TailCopies().evaluate(copying)
 
 
 def evaluate_copies(table: CodedTable) -> tuple[Finding, ...]:
@@ -165,8 +172,12 @@ def test_a_leak_that_other_plantings_missed_is_not_said_to_be_seen() -> None:
 
     seen = Leak(power(frozenset()) / 100)
     assert power(frozenset({(seen, False)})) > 100 * seen.share
-    planted = plant_leaks(test, Attacked.of(table, test.space))
-    assert {LEAKS[name] for name, caught in planted.caught.items() if not caught} == planted.missed
+    caught = {
+        "0.2 % verbatim": False, "1 % with noise": True,
+        "1 % of the most isolated, verbatim": True, "1 % of the most isolated, with noise": False,
+    }  # fmt: skip
+    planted = PlantedLeaks(caught, own_units=1_500, held_out=1_500)
+    assert planted.missed == {(Leak(0.002), False), (Leak(0.01, 0.1, 0.05), True)}
 
 
 @pytest.mark.parametrize(("leak_share", "state"), [(0.1, "pass"), (0.002, "inconclusive")])

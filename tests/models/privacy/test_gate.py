@@ -9,7 +9,14 @@ import pytest
 
 from data_contracts.contract import Bars, Contract
 from data_contracts.report import judge
-from models.privacy.gate import TRIALS, Attempt, Gated, evaluate_privacy
+from models.privacy.gate import (
+    COPY_ATTACKS,
+    RECORD_ATTACKS,
+    TRIALS,
+    Attempt,
+    Gated,
+    evaluate_privacy,
+)
 from tests.models.evaluation.tables import contract_for, dataset, draw_people, named, splice
 from tests.models.evaluation.test_release import every_type
 
@@ -59,6 +66,22 @@ def test_copies_of_training_rows_are_refused(share: float) -> None:
 def test_a_copy_of_everything_is_caught_by_every_attack() -> None:
     found = states(gate(TRAINING))
     assert {found[name] for name in TRIALS} == {"refuse"}
+
+
+@pytest.mark.parametrize(
+    "attack", (*COPY_ATTACKS, *RECORD_ATTACKS), ids=lambda one: type(one).__name__
+)
+def test_every_attack_tells_its_scenario_and_its_power(attack: object) -> None:
+    told = type(attack).__doc__ or ""
+    assert "Scenario: " in told and "Power: " in told
+
+
+def test_every_attack_that_knows_records_is_tried_on_held_out_rows() -> None:
+    """The control of fresh rows: an attack that refuses what nobody copied is broken."""
+    figures = HONEST.figures["tables"]["rows"]
+    names = {f"{test['name']} {test['column'] or ''}".strip() for test in figures["tests"]}
+    assert set(figures["fresh"]) == names
+    assert {*TRIALS, "attribute_inference income"} == names
 
 
 def test_the_same_seed_gives_the_same_findings() -> None:

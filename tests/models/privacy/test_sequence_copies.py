@@ -9,8 +9,10 @@ import pytest
 from data_contracts.contract import Bars
 from data_contracts.report import Finding
 from models.evaluation.coded import CodedTable
+from models.privacy.copies import Copying
 from models.privacy.copy_votes import CopyTest
-from models.privacy.sequence_copies import has_sequences, sequence_trials
+from models.privacy.sequence_copies import SequenceCopies, has_sequences
+from models.privacy.trial import Trial
 from tests.models.evaluation.tables import coded, with_column
 
 LEVEL = 0.001
@@ -38,8 +40,12 @@ def table(synthetic: pa.Table, holdout: pa.Table = HOLDOUT, time: str | None = "
     return replace(made, table=made.table.model_copy(update={"time": time}))
 
 
+def trials(found: CodedTable, level: float) -> tuple[Trial, ...]:
+    return SequenceCopies().evaluate(Copying(CopyTest.of(found, level)))
+
+
 def judge(found: CodedTable, level: float = LEVEL) -> tuple[float, Finding]:
-    (trial,) = sequence_trials(CopyTest.of(found, level))
+    (trial,) = trials(found, level)
     (finding,) = trial.findings(trial.p_value <= level)
     return trial.p_value, finding
 
@@ -105,7 +111,7 @@ def test_without_several_rows_of_a_unit_there_is_no_such_test(unit: str | None) 
     single = [visits(50, seed, 1) for seed in (1, 2, 3)] if unit else [TRAINING, FRESH, HOLDOUT]
     made = coded(*single, roles={"person": "identifier"}, unit=unit)
     assert not has_sequences(made)
-    assert sequence_trials(CopyTest.of(made, LEVEL)) == ()
+    assert trials(made, LEVEL) == ()
 
 
 def test_fresh_people_are_found_no_more_often_than_chance() -> None:
@@ -113,6 +119,6 @@ def test_fresh_people_are_found_no_more_often_than_chance() -> None:
     for number in range(60):
         sides = [visits(people, 3 * number + at, 6) for at, people in enumerate((60, 60, 40), 90)]
         made = coded(*sides, roles={"person": "identifier"}, unit="person", seed=number)
-        (trial,) = sequence_trials(CopyTest.of(made, LEVEL))
+        (trial,) = trials(made, LEVEL)
         below += trial.p_value < 0.05
     assert below <= 8
