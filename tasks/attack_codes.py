@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from prefect import task
@@ -12,8 +13,9 @@ from data_contracts.schema import to_frame
 from tasks.announce import ProgressReporter
 from tasks.evaluate import Evaluated
 from tasks.fit import FittedModel
-from tasks.fit_encoder import load_encoder, shared_by
-from tasks.identity import versions
+from tasks.fit_encoder import coded_for, load_encoder, shared_by
+from tasks.gate_runs import GateRuns, findings_of, gate_state
+from tasks.identity import content_id, versions
 from tasks.prove import Ingest
 from tasks.run import Run
 from tasks.split import Split
@@ -22,29 +24,73 @@ if TYPE_CHECKING:
     from models.representation.keyed_encoder import KeyedEncoder
 
 MAX_ATTACKED_ROWS = 100_000
+# Beside the folders of candidates of other tools, none of which can have this name.
+_CODES = "_codes"
 DELTA = 1e-6
 _WORTH_THE_NAME = 10.0
 """Epsilons above are called weak in practice, and this one is said to be no protection."""
 
 
 @task(name="attack_codes", cache_policy=NO_CACHE)
-def attack_codes(run: Run, ingest: Ingest, model: FittedModel) -> Evaluated:
-    """Trains fresh attackers on codes of the released rows, under two keys made for the purpose."""
-    from models.representation.evidence import evaluate_codes
-    from models.representation.exposure import expose
+def attack_codes(run: Run, ingest: Ingest, model: FittedModel, content: str) -> Evaluated:
+    """Trains fresh attackers on codes of the released rows, under two keys made for the purpose.
 
+    Each run is kept with the ingest, from before it begins, and pays for all before it. The same
+    `content` (of `share_content`) again gets the judgement that is kept.
+    """
     store, contract = run.open_store(), run.contract
     table = contract.tables[0]
     split = Split(store, contract, table, ingest.path)
-    released = to_frame(split.training(MAX_ATTACKED_ROWS))
-    fresh = to_frame(split.holdout(MAX_ATTACKED_ROWS))
-    keys = (secrets.token_bytes(32), secrets.token_bytes(32))
-    exposure = expose(load_encoder(run, model), released, fresh, keys, seed=contract.sampling.seed)
-    with ProgressReporter("attack") as progress:
-        findings = evaluate_codes(exposure, progress=progress)
+    runs = GateRuns(store, f"{contract.id}/gates/{ingest.ingest}/{_CODES}")
+    record = runs.judged_once(
+        content,
+        content_id(coded_for(contract)),
+        lambda number: _attacked(run, split, model, number),
+    )
     training = split.count_training()
     rows = {"training": training, "synthetic": training, "holdout": split.count_holdout()}
+    findings = (*findings_of(record), runs_finding(runs, record, table.name))
     return Evaluated(findings=findings, pictures={}, rows={table.name: rows})
+
+
+def _attacked(run: Run, split: Split, model: FittedModel, number: int) -> dict[str, Any]:
+    """What the attacks find in their run of this number on the same ingest."""
+    from models.representation.evidence import evaluate_codes
+    from models.representation.exposure import expose
+
+    released = to_frame(split.training(MAX_ATTACKED_ROWS))
+    fresh = to_frame(split.holdout(MAX_ATTACKED_ROWS))
+    keys, seed = (secrets.token_bytes(32), secrets.token_bytes(32)), run.contract.sampling.seed
+    exposure = expose(load_encoder(run, model), released, fresh, keys, seed=seed)
+    with ProgressReporter("attack") as progress:
+        findings = evaluate_codes(replace(exposure, runs=number), progress=progress)
+    # A task that is not kept is no leak: it must not stand in the way of better codes.
+    attacks = tuple(finding for finding in findings if finding.group == "attacks")
+    return {
+        "state": gate_state(attacks),
+        "findings": [finding.model_dump(mode="json") for finding in findings],
+    }
+
+
+def runs_finding(runs: GateRuns, record: dict[str, Any], table: str) -> Finding:
+    """`attack_runs`: how often codes of these rows were attacked; refused where they were before.
+
+    A refusal is of codes made by the same terms (tasks, noise, public columns, training): another
+    seed, or bars that ask for less, do not lift it. Other terms are another attempt, which pays.
+    """
+    number, refused = record["run"], runs.refused_before(record, "rules")
+    detail = "The first and only attacks on codes of these rows."
+    if number > 1:
+        detail = (
+            f"Codes of these rows were attacked {number} times: levels are divided by {number}, "
+            "and a figure has to stay below its bar by what a retry costs."
+        )
+    if refused:
+        detail += " Codes made by the same terms were refused before: another draw lifts nothing."
+    return Finding(
+        name="attack_runs", group="attacks", value=float(number), unit="count",
+        state="refuse" if refused else "info", table=table, detail=detail,
+    )  # fmt: skip
 
 
 def build_share_report(

@@ -52,6 +52,12 @@ ATTACK_MEASURES: dict[str, Measure] = {
         "lower", 0,
         failing="Two recipients could put their releases together row by row.", remedy=LESS_TOLD,
     ),
+    "attack_runs": Measure(
+        "Attacks on these rows",
+        "How often codes of these rows were attacked. Each further time the bars are harder to "
+        "keep.",
+        failing="Codes made by the same terms were refused before.", remedy=LESS_TOLD,
+    ),
     "control_leaks_caught": Measure(
         "Planted leaks caught", "Codes that hide nothing, of which the attacks must refuse both.",
         "higher", 0, 2,

@@ -1,7 +1,7 @@
-"""Every run of the privacy gate, kept with what it judged: exact figures, and what retries cost."""
+"""Every run of the privacy gate and of the attacks on codes, kept with what it judged and cost."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ Sides = tuple[Dataset, Dataset, Dataset]
 
 @dataclass(frozen=True)
 class GateRuns:
-    """The runs of the gate on one model, or on the candidates of one ingest, in a store's folder.
+    """The runs of the gate on one model, or on all that is made of one ingest, in a store's folder.
 
     Each run is one JSON file: what was judged (`content`), by which rules, its alpha and state, and
     exact figures that no release may hold: published figures of privacy alone let outliers be
@@ -60,6 +60,27 @@ class GateRuns:
         """Keeps a run."""
         self.store.write_json(f"{self.folder}/run-{record['run']:04d}.json", record)
 
+    def judged_once(
+        self, content: str, rules: str, judge: Callable[[int], dict[str, Any]]
+    ) -> dict[str, Any]:
+        """The run of this content by these rules; `judge` is called with its number if need be.
+
+        What it returns is kept with the run: `state`, `findings` and whatever else.
+        """
+        record = self.begin(content, rules)
+        if record["state"] == BEGUN:
+            record |= judge(record["run"])
+            self.write(record)
+        return record
+
+    def refused_before(self, record: dict[str, Any], *alike: str) -> bool:
+        """Whether an earlier run was refused: any one, or one that has these entries alike."""
+        return any(
+            each["state"] == "refused" and all(each[key] == record[key] for key in alike)
+            for each in self.records()
+            if each["run"] < record["run"]
+        )
+
 
 def run_gate(
     runs: GateRuns,
@@ -77,17 +98,19 @@ def run_gate(
     of its own. `training_rows` counts by table all training rows, where the side is a sample.
     """
     contract = sides[0].contract
-    record = runs.begin(content, _rules(contract))
-    if record["state"] == BEGUN:
-        shares = {
-            name: len(sides[0].tables[name]) / max(rows, 1)
-            for name, rows in (training_rows or {}).items()
-        }
-        record |= _judged(sides, record["run"], shares, progress)
-        runs.write(record)
-    findings = tuple(Finding.model_validate(each) for each in record["findings"])
-    before = [each for each in runs.records() if each["run"] < record["run"]]
-    return (*findings, _of_runs(contract.tables[0].name, record, before, runs.many_models))
+    shares = {
+        name: len(sides[0].tables[name]) / max(rows, 1)
+        for name, rows in (training_rows or {}).items()
+    }
+    record = runs.judged_once(
+        content, _rules(contract), lambda number: _judged(sides, number, shares, progress)
+    )
+    return (*findings_of(record), _of_runs(contract.tables[0].name, record, runs))
+
+
+def findings_of(record: dict[str, Any]) -> tuple[Finding, ...]:
+    """What a run found, as it may be published."""
+    return tuple(Finding.model_validate(each) for each in record["findings"])
 
 
 def _judged(
@@ -119,19 +142,14 @@ def gate_state(findings: tuple[Finding, ...]) -> str:
     return "pass" if verdict == "published" else verdict
 
 
-def _of_runs(
-    table: str, record: dict[str, Any], before: list[dict[str, Any]], many_models: bool
-) -> Finding:
+def _of_runs(table: str, record: dict[str, Any], runs: GateRuns) -> Finding:
     """`gate_runs`: how often this model has been judged; refused if it was refused before."""
     number = record["run"]
-    refused = any(
-        each["state"] == "refused" and not (many_models and each["content"] != record["content"])
-        for each in before
-    )
+    refused = runs.refused_before(record, *(["content"] if runs.many_models else []))
     detail = "The first and only judgement of this model."
     if number > 1:
         detail = f"Judged {number} times: alpha is divided by {number}."
-    if many_models:
+    if runs.many_models:
         detail = (
             f"Candidate {number} without a model's name that is held against the same held-out "
             f"rows: alpha is divided by {number}. Name what made each one with --model."

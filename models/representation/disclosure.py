@@ -68,7 +68,8 @@ class AttributeAttack:
             for name, part in exposure.parts.items()
         }
         attack, with_code = _best(views, truth, halves, beside=prior)
-        gain = auc_gain(truth, Said(prior, attack), side.units, exposure.random(201))
+        said = Said(prior, attack)
+        gain = auc_gain(truth, said, side.units, exposure.random(201), exposure.runs)
         return gain, (without, with_code)
 
 
@@ -115,7 +116,8 @@ class MembershipAttack:
             np.concatenate([one, other + members.rows]) for one, other in zip(*sides, strict=True)
         )
         said, name = _best(views, truth, (halves[0], halves[1]))
-        return auc_gain(truth, Said(np.full_like(said, 0.5), said), units, random), name
+        guessed = Said(np.full_like(said, 0.5), said)
+        return auc_gain(truth, guessed, units, random, exposure.runs), name
 
 
 def fresh_attackers(rows: int) -> dict[str, Any]:

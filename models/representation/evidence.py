@@ -2,25 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Protocol
 
 import numpy as np
 from scipy.stats import ortho_group
 
 from data_contracts.report import Finding
 from data_contracts.share import ShareBars
-from models.base import ProgressCallback
+from models.base import Evaluation, ProgressCallback
 from models.representation.disclosure import AttributeAttack, MembershipAttack
 from models.representation.exposure import Exposure
 from models.representation.inversion import PAIRS, InversionAttack
 from models.representation.kept_tasks import KeptTasks
 from models.representation.relinkage import RelinkageAttack
 
-
-class CodeEvaluation(Protocol):
-    """An `Evaluation` of codes: looks at what is exposed and returns findings."""
-
-    def evaluate(self, exposure: Exposure) -> tuple[Finding, ...]: ...
+CodeEvaluation = Evaluation[Exposure, Finding]
 
 
 def evaluations(exposure: Exposure) -> tuple[CodeEvaluation, ...]:
@@ -38,7 +33,11 @@ def evaluations(exposure: Exposure) -> tuple[CodeEvaluation, ...]:
 def evaluate_codes(
     exposure: Exposure, *, progress: ProgressCallback | None = None
 ) -> tuple[Finding, ...]:
-    """Judges a release of codes by the bars of its contract, with controls in the same run."""
+    """Judges a release of codes by the bars of its contract, with controls in the same run.
+
+    A further run on the same rows pays: levels are divided by `exposure.runs`, and the leaks of the
+    controls must be caught all the same.
+    """
     found: list[Finding] = []
     todo: Sequence[CodeEvaluation] = (*evaluations(exposure), Controls())
     for done, evaluation in enumerate(todo, start=1):

@@ -84,6 +84,7 @@ class Exposure:
 
     `noise` is the deviation of what the keys add, which the attacker knows. `sensitive` names the
     columns that the contract calls so; the first `open_width` numbers of a code are for the tasks.
+    `runs` is how often these rows were attacked, this time included: each time is paid for.
     """
 
     table: str
@@ -94,6 +95,7 @@ class Exposure:
     open_width: int
     share: Share
     seed: int
+    runs: int = 1
 
     def random(self, purpose: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, purpose])

@@ -1,6 +1,7 @@
 """How much an attack gains over the prior, and how sure that is."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -9,19 +10,28 @@ from sklearn.metrics import roc_auc_score
 from data_contracts.report import State
 from models.encoding.column import FloatArray, IntArray
 
-LEVEL = 0.95
+UNSURE = 0.05
+"""An interval leaves out the truth on either side with this probability, by the number of runs."""
+EVEN = 0.5
+"""As likely as not a gain of just the bar comes out within it, in the first of all runs."""
 _REPLICATES = 100
 
 
 @dataclass(frozen=True)
 class Gain:
-    """A gain over the prior with its one-sided 95 % bounds, and the two scores behind it."""
+    """A gain over the prior with its one-sided 95 % bounds, and the two scores behind it.
+
+    In the n-th run of the attacks on the same rows both levels are divided by n: the bounds are
+    wider, and `due` is how far below the bar the value has to stay. So a gain of just the bar comes
+    out as within it in at most one of 2 n runs, and not in one of two however often it is tried.
+    """
 
     value: float
     low: float
     high: float
     attack: float
     prior: float
+    due: float = 0.0
 
     def state(self, bar: float) -> State:
         """Refused when surely above the bar; undecided when above it by no more than chance.
@@ -30,7 +40,11 @@ class Gain:
         """
         if self.low > bar:
             return "refuse"
-        return "inconclusive" if self.value > bar or self.blind(bar) else "pass"
+        return "inconclusive" if self.above(bar) or self.blind(bar) else "pass"
+
+    def above(self, bar: float) -> bool:
+        """Whether the gain is above the bar, or so near to it that a retry does not pass."""
+        return self.value + self.due > bar
 
     def blind(self, bar: float) -> bool:
         """Whether chance alone moves this attack by more than the bar."""
@@ -52,20 +66,31 @@ def row_gains(
     return gained
 
 
-def gain_of_draws(draws: list[FloatArray], units: IntArray, attack: float, prior: float) -> Gain:
+def gain_of_draws(
+    draws: list[FloatArray], units: IntArray, scores: tuple[float, float], runs: int = 1
+) -> Gain:
     """The gain of an attack that was run on several draws of known pairs, same rows each time.
 
-    Its error adds the spread between draws and that between the units that rows belong to.
+    Its error adds the spread between draws and that between the units that rows belong to. `scores`
+    are those with the code and without it.
     """
     means = np.array([rows.mean() for rows in draws])
     squares = _square_error(np.mean(draws, axis=0), units)
     if len(draws) > 1:
         squares += float(np.var(means, ddof=1)) / len(draws)
-        quantile = float(stats.t.ppf(LEVEL, len(draws) - 1))
-    else:
-        quantile = float(stats.norm.ppf(LEVEL))
-    value, half = float(means.mean()), quantile * squares**0.5
-    return Gain(value, value - half, value + half, attack, prior)
+    errors = stats.t(len(draws) - 1) if len(draws) > 1 else stats.norm()
+    return _judged_by(float(means.mean()), squares**0.5, scores, (errors, runs))
+
+
+def _judged_by(
+    value: float, error: float, scores: tuple[float, float], rules: tuple[Any, int]
+) -> Gain:
+    """A gain with its standard error, by the distribution of errors and the number of runs."""
+    errors, runs = rules
+    half = float(errors.isf(UNSURE / runs)) * error
+    # In the first run nothing is due, also where the error is not known at all.
+    due = float(errors.isf(EVEN / runs)) * error if runs > 1 else 0.0
+    return Gain(value, value - half, value + half, *scores, due=due)
 
 
 def _square_error(rows: FloatArray, units: IntArray) -> float:
@@ -97,7 +122,9 @@ class Said:
     attack: FloatArray
 
 
-def auc_gain(truth: FloatArray, said: Said, units: IntArray, random: np.random.Generator) -> Gain:
+def auc_gain(
+    truth: FloatArray, said: Said, units: IntArray, random: np.random.Generator, runs: int = 1
+) -> Gain:
     """The gain in AUC of two attackers on the same rows, with bounds by a paired bootstrap.
 
     Units are drawn, with all their rows.
@@ -109,6 +136,5 @@ def auc_gain(truth: FloatArray, said: Said, units: IntArray, random: np.random.G
         draws.append(
             weighted_auc(truth, said.attack, weights) - weighted_auc(truth, said.prior, weights)
         )
-    half = float(stats.norm.ppf(LEVEL)) * float(np.std(draws, ddof=1))
-    value = values[0] - values[1]
-    return Gain(value, value - half, value + half, *values)
+    error = float(np.std(draws, ddof=1))
+    return _judged_by(values[0] - values[1], error, values, (stats.norm(), runs))

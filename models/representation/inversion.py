@@ -116,7 +116,8 @@ class InversionAttack:
         }
         best = max(draws, key=lambda name: float(np.mean([rows.mean() for rows in draws[name]])))
         value = float(np.mean([rows.mean() for rows in draws[best]]))
-        return Found(secret.name, gain_of_draws(draws[best], units, score + value, score), best)
+        gain = gain_of_draws(draws[best], units, (score + value, score), exposure.runs)
+        return Found(secret.name, gain, best)
 
 
 @dataclass(frozen=True)
@@ -229,7 +230,7 @@ def _state(gain: Gain, bar: float | None) -> State:
         return "info"
     if gain.low > bar:
         return "refuse"
-    return "inconclusive" if gain.value > bar else "pass"
+    return "inconclusive" if gain.above(bar) else "pass"
 
 
 def _score(truth: FloatArray, said: FloatArray, classes: int) -> float:

@@ -97,14 +97,26 @@ def test_a_recipient_opens_what_was_published_and_no_key_is_anywhere(folder: Pat
     assert verify_release(store, release.relative_to(folder / "store").as_posix()) == []
 
 
-def test_refused_codes_keep_only_their_report(folder: Path) -> None:
+def test_refused_codes_keep_only_their_report_and_stay_refused_by_another_seed(
+    folder: Path,
+) -> None:
+    """Else codes would be drawn until some pass. The second run is on record and pays."""
+    store = str(folder / "again")
     with pytest.raises(NotPublishedError) as told:
-        share_representation(written(folder, task_kept=1.0), str(folder / "store"))
-    assert told.value.exit_code in (3, 4)
+        share_representation(written(folder, relinkage=1.0), store)
+    assert told.value.exit_code == 3
     release = Path(str(told.value.outcome.release))
     assert {path.name for path in release.iterdir()} == {
         "contract.odcs.yaml", "manifest.json", "report.html", "report.json"
     }  # fmt: skip
+    with pytest.raises(NotPublishedError) as told:
+        share_representation(written(folder), store, settings={"sampling.seed": 2})
+    assert told.value.exit_code == 3
+    report = json.loads((Path(str(told.value.outcome.release)) / "report.json").read_text())
+    refused = [found for found in report["findings"] if found["state"] == "refuse"]
+    assert [(found["name"], found["value"]) for found in refused] == [("attack_runs", 2.0)]
+    kept = sorted((folder / "again").glob("people/gates/*/_codes/run-*.json"))
+    assert [json.loads(file.read_text())["state"] for file in kept] == ["refused", "pass"]
 
 
 def test_what_cannot_be_shared_is_told_before_any_work(folder: Path) -> None:

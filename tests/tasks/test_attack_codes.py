@@ -1,13 +1,16 @@
 """The report of shared codes: what it tells a reader of attacks, and what it leaves out."""
 
+from pathlib import Path
 from typing import cast
 
 import pytest
 
 from data_contracts.report import Finding, Report, judge
 from models.representation.keyed_encoder import KeyedEncoder
-from tasks.attack_codes import cautions
+from tasks.attack_codes import cautions, runs_finding
+from tasks.gate_runs import GateRuns
 from tasks.render import render_report
+from tasks.storage import Store
 from tests.models.representation.people import contract
 from tests.tasks.report_pages import Page
 
@@ -20,6 +23,32 @@ FOUND = (
     Finding(name="relinkage", group="attacks", value=6.0, low=5.5, high=6.5, bar=5.0,
             state="refuse", table="people"),
 )  # fmt: skip
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> GateRuns:
+    return GateRuns(Store(str(tmp_path)), "people/gates/i/_codes")
+
+
+def attacked(runs: GateRuns, content: str, terms: str, state: str) -> Finding:
+    """The finding on a run whose attacks end as they are told to."""
+    record = runs.judged_once(content, terms, lambda _: {"state": state, "findings": []})
+    return runs_finding(runs, record, "people")
+
+
+def test_what_is_refused_stays_refused_by_its_terms_and_every_run_counts(runs: GateRuns) -> None:
+    assert attacked(runs, "one", "terms", "pass").value == 1
+    assert attacked(runs, "two", "terms", "refused").state == "info"
+    again = attacked(runs, "three", "terms", "pass")
+    assert (again.state, again.value) == ("refuse", 3) and "refused before" in again.detail
+    other = attacked(runs, "four", "more noise", "pass")
+    assert (other.state, other.value) == ("info", 4) and "divided by 4" in other.detail
+
+
+def test_the_same_codes_again_are_no_run(runs: GateRuns) -> None:
+    attacked(runs, "one", "terms", "inconclusive")
+    assert attacked(runs, "one", "terms", "pass").value == 1
+    assert [record["state"] for record in runs.records()] == ["inconclusive"]
 
 
 class Encoder:

@@ -184,9 +184,38 @@ def test_no_unit_is_on_both_sides_of_an_attack() -> None:
 
 def test_rows_that_repeat_their_units_make_nobody_surer() -> None:
     rows = np.random.default_rng(3).normal(size=400)
-    once = gain_of_draws([rows], np.arange(400), 1.0, 0.0)
-    again = gain_of_draws([np.tile(rows, 5)], np.tile(np.arange(400), 5), 1.0, 0.0)
+    once = gain_of_draws([rows], np.arange(400), (1.0, 0.0))
+    again = gain_of_draws([np.tile(rows, 5)], np.tile(np.arange(400), 5), (1.0, 0.0))
     assert again.high - again.value == pytest.approx(once.high - once.value, rel=0.02)
+
+
+def test_a_retry_pays_with_its_levels_and_with_its_distance_from_the_bar() -> None:
+    """What is as likely as not to be within its bar once must not be so with every further try."""
+    rows = 0.09 + np.random.default_rng(4).normal(0.0, 0.2, 400)
+    first, fifth = (gain_of_draws([rows], np.arange(400), (1.0, 0.0), runs=runs) for runs in (1, 5))
+    error = rows.std(ddof=1) / 20
+    assert first.high - first.value == pytest.approx(1.645 * error, rel=0.01)
+    assert fifth.high - fifth.value == pytest.approx(2.326 * error, rel=0.01)
+    assert fifth.due == pytest.approx(1.282 * error, rel=0.01)
+    assert (first.state(first.value + error), first.due) == ("pass", 0.0)
+    assert fifth.state(first.value + error) == "inconclusive"
+    assert fifth.state(first.value + 1.5 * error) == "pass"
+
+
+def test_a_retry_of_re_linkage_has_to_stay_below_its_bar() -> None:
+    once = RelinkageAttack().evaluate(HONEST)[0]
+    assert once.value is not None and once.low is not None and once.high is not None
+    bars = SHARE.bars.model_copy(update={"relinkage": once.value + 0.01})
+    tight = replace(HONEST, share=SHARE.model_copy(update={"bars": bars}))
+    assert RelinkageAttack().evaluate(tight)[0].state == "pass"
+    (again,) = RelinkageAttack().evaluate(replace(tight, runs=4))
+    assert again.state == "inconclusive"
+    assert again.value == once.value and again.high is not None and again.high > once.high
+
+
+def test_the_leaks_of_the_controls_are_caught_in_a_late_run_as_well() -> None:
+    tried = replace(HONEST, runs=20)
+    assert refused(identity(tried)) and refused(rotation(tried)) and not refused(shuffled(tried))
 
 
 @pytest.mark.parametrize(("released", "fresh"), [(8, 2), (80, 40)])
@@ -234,12 +263,19 @@ def test_a_value_that_one_unit_alone_has_stops_no_attacker() -> None:
     assert abs(gain.value) < 0.05
 
 
+@pytest.mark.parametrize("attack", [AttributeAttack, InversionAttack, MembershipAttack,
+                                    RelinkageAttack])  # fmt: skip
+def test_every_attack_tells_its_scenario_and_its_power(attack: type) -> None:
+    told = attack.__doc__ or ""
+    assert "Scenario: " in told and "Power: " in told
+
+
 def test_gains_by_hand() -> None:
     truth, prior, attack = np.array([1.0, 2, 3, 4]), np.full(4, 2.5), np.array([1.0, 2, 3, 2.5])
     # Variance 1.25: the prior explains nothing, the attack all but 2.25 / 5 of it.
     assert row_gains(truth, prior, attack, numbers=True).mean() == pytest.approx(1 - 2.25 / 5)
     assert row_gains(truth, prior, attack, numbers=False).mean() == 0.75
-    sure = gain_of_draws([np.ones(50), np.ones(50)], np.arange(50), 1.0, 0.0)
+    sure = gain_of_draws([np.ones(50), np.ones(50)], np.arange(50), (1.0, 0.0))
     assert (sure.value, sure.low) == (1.0, 1.0)
     assert sure.state(0.1) == "refuse"
     assert weighted_auc(np.array([0.0, 0, 1, 1]), np.eye(2)[[0, 0, 1, 1]]) == 1.0
