@@ -1,4 +1,4 @@
-"""The commands of those who share codes and receive them, and of those who make their keys.
+"""The commands of those who share codes, of those who receive codes or releases, and for keys.
 
 Keys are named, never typed: `file:PATH` (or a path), `env:NAME`, or an installed key service.
 """
@@ -31,6 +31,7 @@ DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 
 def register(app: typer.Typer) -> None:
     """Puts these commands beside the others."""
+    app.command()(verify)
     app.command(name="open")(open_sealed)
     app.command()(decode)
     app.add_typer(keys, name="key")
@@ -65,6 +66,29 @@ def _key(reference: str) -> "KeyService":
             f"note: others can read key file {path}. To change that: chmod 600 {path}\n"
         )
     return key
+
+
+def verify(
+    release: Annotated[str, typer.Argument(metavar="FOLDER_OR_URI", show_default=False)],
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Check a release, wherever it was copied to: every file is there and as it was published."""
+    from flows.command_line import _finish, _say, _session
+
+    with _session(as_json, debug):
+        from tasks.verify import verify_folder
+
+        found = verify_folder(release)
+        state = "changed" if found.wrong else "verified"
+        _finish(state=state, **found.model_dump(mode="json"))
+        if found.wrong:
+            told = "".join(f"\n  {line}" for line in found.wrong)
+            raise StoreError(
+                f"{release}: not as it was published:{told}\nDon't use it. Copy it anew, or ask "
+                "who published it."
+            )
+        _say(f"verified: {found.files} files of release {found.release}, {found.verdict}")
 
 
 def open_sealed(

@@ -21,6 +21,7 @@ from tasks.identity import code_version, content_id, versions
 from tasks.render import render_report
 from tasks.run import Outcome, Run
 from tasks.storage import MANIFEST, Store
+from tasks.verify import verify_release
 
 RELEASES = "releases"
 # UTC in whole seconds: text that sorts by age.
@@ -200,21 +201,6 @@ def _entry(store: Store, draft: str, path: str) -> FileEntry:
         sha256=store.sha256(path),
         rows=rows,
     )
-
-
-def verify_release(store: Store, path: str) -> list[str]:
-    """What is wrong with a release on disk: missing, changed or foreign files. Empty: whole."""
-    manifest = store.read_json(f"{path}/{MANIFEST}")
-    wrong = []
-    expected = {entry["path"]: entry["sha256"] for entry in manifest["files"]}
-    for name, digest in expected.items():
-        if not store.exists(f"{path}/{name}"):
-            wrong.append(f"{name}: missing")
-        elif store.sha256(f"{path}/{name}") != digest:
-            wrong.append(f"{name}: changed since publication")
-    present = {file.removeprefix(f"{path}/") for file in store.list_files(path)}
-    wrong += [f"{name}: not in the manifest" for name in sorted(present - {*expected, MANIFEST})]
-    return wrong
 
 
 def outcome_of(

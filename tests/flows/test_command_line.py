@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -86,6 +87,30 @@ def test_releases_are_listed(published: dict[str, Any], folder: Path) -> None:
     assert listed["path"] == published["release"]
     assert listed["latest"]
     assert listed["verdict"] == "published"
+
+
+def test_a_reader_verifies_a_release_that_was_copied(
+    published: dict[str, Any], folder: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(published["release"], tmp_path / "copy")
+    whole = understudy("verify", "copy", "--json", folder=tmp_path)
+    assert whole.returncode == 0, whole.stderr
+    told = answer(whole)
+    assert (told["state"], told["verdict"], told["wrong"]) == ("verified", "published", [])
+    (part,) = (tmp_path / "copy/data/people").glob("*.parquet")
+    content = bytearray(part.read_bytes())
+    content[len(content) // 2] ^= 1
+    part.write_bytes(content)
+    (tmp_path / "copy/notes.txt").write_text("mine")
+    changed = understudy("verify", "copy", "--json", folder=tmp_path)
+    assert changed.returncode == 1
+    assert f"data/people/{part.name}: changed since publication" in changed.stderr
+    assert "notes.txt: not in the manifest" in changed.stderr
+    told = answer(changed)
+    assert (told["state"], len(told["wrong"])) == ("changed", 2)
+    absent = understudy("verify", "absent", folder=tmp_path)
+    assert absent.returncode == 1 and "no manifest.json" in absent.stderr
+    assert not (tmp_path / "absent").exists()
 
 
 @pytest.mark.parametrize("by", ["contract", "model"])

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from tasks.publish import verify_release
 from tasks.storage import Store
+from tasks.verify import verify_release
 from tests.flows.people import write_people
 
 pytestmark = pytest.mark.usefixtures("server")

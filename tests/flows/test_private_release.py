@@ -10,9 +10,9 @@ import yaml
 
 from data_contracts.errors import ModelError
 from flows.synthesize_dataset import synthesize_dataset
-from tasks.publish import verify_release
 from tasks.run import NotPublishedError, Outcome
 from tasks.storage import Store
+from tasks.verify import verify_release
 from tests.flows.people import write_people
 
 pytestmark = pytest.mark.usefixtures("server")

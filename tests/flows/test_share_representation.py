@@ -15,11 +15,11 @@ from data_contracts.schema import to_arrow
 from flows.share_representation import share_representation
 from tasks.changing_keys import rewrap
 from tasks.decode_codes import decode_codes
-from tasks.publish import verify_release
 from tasks.run import NotPublishedError
 from tasks.sealing_keys import SealError, key_from, new_symmetric_key
 from tasks.storage import Store
 from tasks.unsealing import open_parcel
+from tasks.verify import verify_release
 from tests.models.representation.people import TABLE, contract, people
 
 pytestmark = pytest.mark.usefixtures("server")

@@ -17,9 +17,10 @@ from data_contracts.loading import load_contract
 from data_contracts.schema import arrow_schema
 from flows.prove_dataset import prove_dataset
 from flows.synthesize_dataset import synthesize_dataset
-from tasks.publish import list_releases, verify_release
+from tasks.publish import list_releases
 from tasks.run import Changes, NotPublishedError, Outcome
 from tasks.storage import Store
+from tasks.verify import verify_release
 from tests.flows.people import write_people, write_rows
 
 pytestmark = pytest.mark.usefixtures("server")

@@ -1,5 +1,7 @@
 """Releases are named in the order of their commits, and the current one is never an older one."""
 
+import json
+import shutil
 import threading
 from pathlib import Path
 from typing import Any
@@ -13,15 +15,11 @@ from data_contracts.errors import StoreError
 from data_contracts.report import Report, Verdict
 from tasks import publish
 from tasks.fit import FittedModel
-from tasks.publish import (
-    find_release,
-    latest_release,
-    list_releases,
-    point_latest,
-    verify_release,
-)
+from tasks.publish import find_release, latest_release, list_releases, point_latest
 from tasks.run import Run
+from tasks.sample import with_metadata
 from tasks.storage import Store
+from tasks.verify import verify_folder, verify_release
 from tests.tasks.landing import integer
 
 TABLE = Table(name="rows", columns=(integer("a"),), source=Source(format="csv", path="rows.csv"))
@@ -41,7 +39,8 @@ def release(store: Store, content: str, verdict: Verdict = "published") -> str:
     run = Run(contract=CONTRACT, store=store.root, work=f"c/work/{content}")
     draft = f"{run.work}/release/data/rows"
     store.make_folder(draft)
-    pq.write_table(pa.table({"a": [1, 2]}), f"{draft}/part-00000.parquet", filesystem=store.fs)
+    rows = with_metadata(pa.table({"a": [1, 2]}), {"release": content})
+    pq.write_table(rows, f"{draft}/part-00000.parquet", filesystem=store.fs)
     told: dict[str, Any] = {"created": "2024-01-01T00:00:00Z", "ingest": "i"}
     report = Report(verdict=verdict, provenance=told)
     outcome = publish.publish_release.fn(run, MODEL, report, content)
@@ -103,6 +102,84 @@ def test_a_release_that_was_changed_is_not_taken_up_again(store: Store) -> None:
     store.delete(path)
     assert find_release(run, "f" * 20) is None
     assert release(store, "f" * 20) == latest_release(store, "c")
+
+
+def copied(store: Store, tmp_path: Path, verdict: Verdict = "published") -> Path:
+    """A release as its reader has it: a folder by itself, under another name."""
+    name = release(store, "f" * 20, verdict)
+    return Path(shutil.copytree(tmp_path / "c/releases" / name, tmp_path / "download"))
+
+
+@pytest.mark.parametrize("verdict", ["published", "refused"])
+def test_an_untouched_copy_of_a_release_is_verified(
+    verdict: Verdict, store: Store, tmp_path: Path
+) -> None:
+    found = verify_folder(str(copied(store, tmp_path, verdict)))
+    assert found.wrong == () and found.verdict == verdict
+    assert found.files == (4 if verdict == "published" else 3)
+
+
+def test_what_was_done_to_a_copy_of_a_release_is_told_by_file(store: Store, tmp_path: Path) -> None:
+    folder = copied(store, tmp_path)
+    part = folder / "data/rows/part-00000.parquet"
+    content = bytearray(part.read_bytes())
+    content[9] ^= 1
+    part.write_bytes(content)
+    (folder / "report.html").write_text("<p>other</p>")
+    (folder / "contract.odcs.yaml").unlink()
+    (folder / "data/rows/part-00001.parquet").write_bytes(b"more")
+    assert verify_folder(str(folder)).wrong == (
+        "data/rows/part-00000.parquet: changed since publication",
+        "contract.odcs.yaml: missing",
+        "report.html: changed since publication (12 bytes, not 16)",
+        "data/rows/part-00001.parquet: not in the manifest",
+    )
+
+
+def test_a_manifest_and_data_of_different_content_are_told(store: Store, tmp_path: Path) -> None:
+    """All hashes fit: somebody put one release's manifest, with other hashes, to another's data."""
+    folder = copied(store, tmp_path)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "content": "5" * 20}))
+    assert verify_folder(str(folder)).wrong == (
+        f"manifest.json: release {manifest['release']} is not named after its content, {'5' * 20}",
+        f"data/rows/part-00000.parquet: says it is of content {'f' * 20}, and the manifest of "
+        f"{'5' * 20}",
+    )
+
+
+def test_a_manifest_that_leads_out_of_its_release_is_told(store: Store, tmp_path: Path) -> None:
+    folder = copied(store, tmp_path)
+    (tmp_path / "secret").write_text("other")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"] += [{"path": name, "bytes": 5, "sha256": "0"} for name in ("../secret", "/x")]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    told = verify_folder(str(folder)).wrong
+    assert [line.split(":")[0] for line in told] == ["../secret", "/x"]
+    assert all("outside" in line for line in told)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "said"),
+    [(None, r"no manifest\.json there"), ("{", "the whole file"), ('{"release": 1}', "release")],
+)
+def test_what_is_no_release_is_told(manifest: str | None, said: str, tmp_path: Path) -> None:
+    if manifest is not None:
+        (tmp_path / "manifest.json").write_text(manifest)
+    with pytest.raises(StoreError, match=said):
+        verify_folder(str(tmp_path))
+
+
+def test_a_release_in_an_object_store_is_verified_by_its_uri(store: Store, tmp_path: Path) -> None:
+    folder, remote = copied(store, tmp_path), Store("memory://bucket/verify")
+    for file in folder.rglob("*"):
+        if file.is_file():
+            name = file.relative_to(folder).as_posix()
+            remote.make_folder(f"copy/{name}".rsplit("/", 1)[0])
+            remote.write_bytes(f"copy/{name}", file.read_bytes())
+    assert verify_folder("memory://bucket/verify/copy").wrong == ()
+    remote.delete("copy/report.json")
+    assert verify_folder("memory://bucket/verify/copy").wrong == ("report.json: missing",)
 
 
 def test_the_pointer_never_moves_back_between_a_look_at_it_and_the_move(

@@ -1,0 +1,110 @@
+"""Is a release still what was published? Its files by its manifest, wherever it was copied to."""
+
+from pathlib import PurePosixPath
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import ValidationError
+
+from data_contracts.errors import StoreError
+from data_contracts.manifest import FileEntry, Manifest
+from data_contracts.record import Record
+from tasks.storage import MANIFEST, Store, store_errors
+
+_CONTENT = b"understudy.release"
+
+
+class Verified(Record):
+    """What a release says of itself, how many files it names, and what is wrong with which file."""
+
+    release: str
+    contract: str
+    verdict: str
+    files: int
+    wrong: tuple[str, ...]
+
+
+def verify_folder(place: str) -> Verified:
+    """Verifies the release or share in a folder, or at the URI of one in an object store.
+
+    Finds what was damaged, lost, added or mixed up. Whoever can write a new manifest as well can
+    put anything there: where that matters, compare the manifest's own hash with its publisher's.
+    Raises StoreError where there is no release's manifest.
+    """
+    store = Store(place, for_reading=True)
+    if not store.exists(MANIFEST):
+        raise StoreError(
+            f"{place}: no {MANIFEST} there, so it is no release, or not all of one. Name the "
+            "folder that holds it, or copy the release anew."
+        )
+    manifest = _manifest(store, "")
+    return Verified(
+        release=manifest.release,
+        contract=manifest.contract,
+        verdict=manifest.verdict,
+        files=len(manifest.files),
+        wrong=tuple(verify_release(store, "")),
+    )
+
+
+def verify_release(store: Store, path: str) -> list[str]:
+    """What is wrong with a release in a store: missing, changed or foreign files. Empty: whole."""
+    manifest = _manifest(store, path)
+    wrong = []
+    if manifest.release.split("-")[1:2] != [manifest.content[:12]]:
+        wrong.append(
+            f"{MANIFEST}: release {manifest.release} is not named after its content, "
+            f"{manifest.content}"
+        )
+    for entry in manifest.files:
+        wrong += _wrong_with(store, path, entry, manifest.content)
+    named = {entry.path for entry in manifest.files} | {MANIFEST}
+    present = {file.removeprefix(f"{path}/") for file in store.list_files(path)}
+    return wrong + [f"{name}: not in the manifest" for name in sorted(present - named)]
+
+
+def _wrong_with(store: Store, path: str, entry: FileEntry, content: str) -> list[str]:
+    name, place = entry.path, _within(path, entry.path)
+    parts = PurePosixPath(name).parts
+    if not parts or ".." in parts or parts[0] == "/":
+        return [f"{name}: named by the manifest, and outside of the release"]
+    if not store.exists(place):
+        return [f"{name}: missing"]
+    with store_errors(store.display(place)):
+        size = store.fs.get_file_info(place).size
+    if size != entry.bytes:
+        return [f"{name}: changed since publication ({size:,} bytes, not {entry.bytes:,})"]
+    if store.sha256(place) != entry.sha256:
+        return [f"{name}: changed since publication"]
+    if parts[0] == "data" and name.endswith(".parquet"):
+        found = _content_of(store, place)
+        if found != content:
+            return [f"{name}: says it is of content {found}, and the manifest of {content}"]
+    return []
+
+
+def _content_of(store: Store, place: str) -> str | None:
+    """The content that a Parquet file carries in its metadata; None where it carries none."""
+    with store_errors(store.display(place)), store.fs.open_input_file(place) as stream:
+        try:
+            metadata = pq.read_metadata(stream).metadata or {}
+        except pa.ArrowInvalid:
+            return None
+    found = metadata.get(_CONTENT)
+    return None if found is None else str(found, "utf-8", "replace")
+
+
+def _manifest(store: Store, path: str) -> Manifest:
+    place = _within(path, MANIFEST)
+    try:
+        return Manifest.model_validate_json(store.read_bytes(place))
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"]) or "the whole file"
+        raise StoreError(
+            f"{store.display(place)}: not the manifest of a release, see {where}. Name a release's "
+            "folder, or copy the release anew."
+        ) from error
+
+
+def _within(path: str, name: str) -> str:
+    return f"{path}/{name}" if path else name
