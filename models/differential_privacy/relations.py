@@ -9,7 +9,7 @@ from models.differential_privacy.code_groups import Grouping
 from models.differential_privacy.graphical_model import GraphicalModel
 from models.differential_privacy.ledger import Ledger
 from models.differential_privacy.paid_codec import PaidCodec
-from models.differential_privacy.selection import Learner
+from models.differential_privacy.selection import Learner, Told
 from models.encoding.column import UNKNOWN, IntArray
 
 
@@ -22,12 +22,19 @@ class Relations:
 
     @classmethod
     def buy(
-        cls, bought: PaidCodec, codes: IntArray, target: str | None, ledger: Ledger, share: float
+        cls,
+        bought: PaidCodec,
+        codes: IntArray,
+        target: str | None,
+        purse: tuple[Ledger, float],
+        told: Told,
     ) -> Self:
-        """Spends `share` of what is left on relations of the `codes` `(rows, parts)`.
+        """Spends a share of what is left in the ledger on relations of the `codes` `(rows, parts)`.
 
-        Those with the column `target` come first. What is left then is for others.
+        Those with the column `target` come first. What is left then is for others. `purse` is the
+        ledger and the share; `told` hears how much of that is spent, 1 in the end.
         """
+        ledger, share = purse
         parts, counted = bought.codec.parts_, bought.counted
         grouping = Grouping.of(parts, counted)
         place = None if target is None else bought.codec.columns_[target]
@@ -39,8 +46,8 @@ class Relations:
             measured=[grouping.groups[v].measured(v, one) for v, one in sorted(counted.items())],
             kept=(1 - share) * ledger.left,
         )
-        names = [name for name, places in bought.codec.columns_.items() for _ in places]
-        model, _ = learner.learn(names, lambda _: None)
+        model, _ = learner.learn(bought.codec.part_names, told)
+        told(1.0)
         return cls(grouping, model)
 
     def draw(self, rows: int) -> IntArray:

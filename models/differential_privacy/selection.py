@@ -63,7 +63,12 @@ class Learner:
     kept: float = 0.0
 
     def learn(self, names: Sequence[str], told: Told) -> tuple[GraphicalModel, float]:
-        """The model and the estimated number of rows; `names` are the variables' own."""
+        """The model and the estimated number of rows; `names` are the variables' own.
+
+        What is bought before the rounds costs shares of the whole budget, whatever is left of it:
+        who keeps some for others has to leave these.
+        """
+        assert (SINGLE_SHARE + TARGET_SHARE) * self.ledger.total <= self._left
         self._names = names
         self._measure_singles()
         self._measure_target()

@@ -233,6 +233,14 @@ class TableCodec:
             return codec.axis_.missing
         return isinstance(codec, TemporalCodec) and codec.day_axis_.missing
 
+    @property
+    def part_names(self) -> list[str]:
+        """The column of each part, numbered where it has several: what a ledger calls them."""
+        names = []
+        for name, places in self.columns_.items():
+            names += [name if len(places) == 1 else f"{name}.{n + 1}" for n in range(len(places))]
+        return names
+
     def _one(self, name: str, value: Any) -> pd.Series:
         return _typed(self.table_.column(name), pd.Series([value], dtype=object))
 

@@ -23,7 +23,6 @@ from models.differential_privacy.paid_codec import PaidCodec, buy_codec, list_de
 from models.differential_privacy.secure_noise import noisy_counts, unrepeatable_generator
 from models.differential_privacy.selection import Learner, count_rows
 from models.encoding.column import UNKNOWN, FloatArray, IntArray
-from models.encoding.table import TableCodec
 from models.generators.batches import Request, check_fitted, only_table, sample_frame, unit_ids
 from models.generators.stored import StoredModel, read_model, write_model
 
@@ -91,7 +90,7 @@ class DpMarginalsGenerator:
             (self.options.rounds, self.options.steps),
             [grouping.groups[v].measured(v, one) for v, one in sorted(bought.counted.items())],
         )
-        self.model_, total = learner.learn(_part_names(bought.codec), told)
+        self.model_, total = learner.learn(bought.codec.part_names, told)
         self.measured_ = tuple(learner.measured)
         self.grouping_, self.rows_ = grouping, max(1, round(total))
         self.contract_, self.table_, self.codec_ = data.contract, table, bought.codec
@@ -240,14 +239,6 @@ def _target_part(table: Table, bought: PaidCodec) -> int | None:
     if table.target is None or not len(bought.codec.columns_[table.target.name]):
         return None
     return bought.codec.columns_[table.target.name].start
-
-
-def _part_names(codec: TableCodec) -> list[str]:
-    """The column of each part, numbered where it has several."""
-    names = []
-    for name, places in codec.columns_.items():
-        names += [name if len(places) == 1 else f"{name}.{n + 1}" for n in range(len(places))]
-    return names
 
 
 def _teller(progress: ProgressCallback | None) -> Callable[[float], None]:

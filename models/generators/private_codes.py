@@ -52,6 +52,8 @@ RELATIONS_SHARE = 0.5
 same, hundreds of noisy steps teach the common values alone."""
 START_STEPS, START_ROWS, START_RATE = 600, 512, 4e-3
 """Steps on made-up rows with these relations, before those on the table's own."""
+BOUGHT, STARTED = 0.2, 0.3
+"""How far a fit is said to be when relations are bought, and when the first steps are done."""
 SMOOTHING = 1.0
 """How strongly the heads of neighbouring places on a line are drawn to each other."""
 MOST_UNITS, MOST_LOGITS = 1024, 2**22
@@ -118,8 +120,9 @@ class PrivateRows:
         if not self.codes.shape[1]:
             told(1.0)
             return self.ledger.state(self.table.unit or "row")
-        pretended = self._pretended(model.layout)
+        pretended = self._pretended(model.layout, lambda done: told(BOUGHT * done))
         _start(model, pretended)
+        told(STARTED)
         plan = self._plan(model)
         plain = PlainCodeNetwork(model.network)
         packed = model.layout.to_network(self.codes)
@@ -129,7 +132,12 @@ class PrivateRows:
         def losses(at: Tensor, random: torch.Generator) -> Tensor:
             return _losses(model, plain, _rows_of(rows, places[at]), random)
 
-        objective = PrivateObjective(losses, len(places), _smoothed(model), told)
+        objective = PrivateObjective(
+            losses,
+            len(places),
+            _smoothed(model),
+            lambda done: told(STARTED + (1 - STARTED) * done),
+        )
         train_privately(plain, objective, plan)
         plain.give_back()
         model.network.eval()
@@ -154,11 +162,12 @@ class PrivateRows:
             doubles=self.ledger.sensitivity > 1,
         )
 
-    def _pretended(self, layout: CodeLayout) -> PackedRows:
+    def _pretended(self, layout: CodeLayout, told: Callable[[float], None]) -> PackedRows:
         """Made-up rows: what noisy counts say of the codes and of their relations, and no more."""
         target = None if self.table.target is None else self.table.target.name
-        sides = (self.bought, self.codes, target, self.ledger, RELATIONS_SHARE)
-        codes = Relations.buy(*sides).draw(int(np.clip(round(self.about), 1, MOST_PRETENDED)))
+        purse = (self.ledger, RELATIONS_SHARE)
+        relations = Relations.buy(self.bought, self.codes, target, purse, told)
+        codes = relations.draw(int(np.clip(round(self.about), 1, MOST_PRETENDED)))
         return PackedRows(layout.to_network(codes), torch.empty(0, dtype=torch.long))
 
 

@@ -16,6 +16,8 @@ from data_contracts.errors import ModelError
 from data_contracts.schema import arrow_schema, to_arrow
 from models.conditions import OneOf, Range
 from models.differential_privacy import noisy_tree, paid_codec, private_training, selection
+from models.differential_privacy.ledger import Ledger
+from models.differential_privacy.relations import Relations
 from models.evaluation.budget import budget_findings
 from models.evaluation.canary_audit import Audit, audit_generator
 from models.generators import dp_marginals, private_codes
@@ -111,6 +113,51 @@ def test_relations_leave_half_of_what_the_codes_left_to_the_steps(privacy: dict[
     left = relations + steps.squared_mu
     assert 0.49 * left < relations <= 0.5 * left * (1 + 1e-9)
     assert {one.sensitivity for one in (*others, steps)} == {privacy.get("rows_per_unit", 1)}
+
+
+def test_what_is_bought_first_fits_into_the_share_of_relations_whatever_codes_cost() -> None:
+    """Else singles and the target would spend what is kept for the steps."""
+    most = max(limit.le for limit in Privacy.model_fields["value_share"].metadata
+               if hasattr(limit, "le"))  # fmt: skip
+    codes = dp_marginals.ROWS_SHARE + paid_codec.LISTED_SHARE + most
+    first = selection.SINGLE_SHARE + selection.TARGET_SHARE
+    assert first <= private_codes.RELATIONS_SHARE * (1 - codes)
+
+
+def test_what_is_kept_for_others_and_more_is_refused_to_the_first_purchases() -> None:
+    ledger = Ledger(1.0, 1e-6)
+    rows = np.zeros((10, 2), dtype=np.int64)
+    learner = selection.Learner(rows, (2, 2), 0, ledger, kept=0.81 * ledger.total)
+    with pytest.raises(AssertionError):
+        learner.learn(["a", "b"], lambda _: None)
+    assert ledger.spendings == []
+
+
+def test_parts_of_one_column_have_numbers_in_the_ledger() -> None:
+    """A day and its time are two parts: without numbers the ledger would name a column twice."""
+    data = members_for("dp_marginals")
+    (table,) = data.contract.tables
+    rows = PrivateRows.of(data, "any_order")
+    names = rows.bought.codec.part_names
+    assert len(names) == len(set(names)) == rows.codes.shape[1]
+    several = [name for name in table.column_names if f"{name}.2" in names]
+    assert several and all(f"{name}.1" in names and name not in names for name in several)
+    Relations.buy(rows.bought, rows.codes, None, (rows.ledger, 0.5), lambda _: None)
+    counted = [one.what.removeprefix("counts of ") for one in rows.ledger.spendings
+               if one.what.startswith("counts of ")]  # fmt: skip
+    assert {name for group in counted for name in group.split(" x ")} <= set(names)
+    assert any(name.endswith(".2") for group in counted for name in group.split(" x "))
+
+
+def test_progress_is_told_from_the_first_relation_on() -> None:
+    told: list[float] = []
+    AnyOrderGenerator(OPTIONS).fit(
+        people(300, 1), seed=1, progress=lambda done, _: told.append(done)
+    )
+    bought = [done for done in told if done <= private_codes.BOUGHT]
+    assert told == sorted(told) and told[-1] == 1.0
+    assert len(bought) > 2 and bought[-1] == private_codes.BOUGHT
+    assert private_codes.STARTED in told
 
 
 def test_a_fit_can_do_what_others_can_and_is_found_again(
