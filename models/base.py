@@ -86,7 +86,7 @@ class Codec(Protocol):
 
 
 class Evaluation(Protocol[Seen, Told]):
-    """One attack: looks at what an attacker would have, and tells what it found there.
+    """One attack, or a use: looks at what somebody would have, and tells what was found there.
 
     What is seen is a table of a release beside real rows, or codes with what is known of their
     rows; what is told are findings, or trials where several attacks share one alpha. The docstring

@@ -11,8 +11,11 @@ import pytest
 from data_contracts.contract import Source
 from data_contracts.errors import ContractError
 from data_contracts.loading import dump_contract, load_contract
+from data_contracts.report import Finding
 from data_contracts.schema import to_arrow
 from flows.share_representation import share_representation
+from models.representation import evidence
+from models.representation.exposure import Exposure
 from tasks.changing_keys import rewrap
 from tasks.decode_codes import decode_codes
 from tasks.run import NotPublishedError
@@ -98,9 +101,16 @@ def test_a_recipient_opens_what_was_published_and_no_key_is_anywhere(folder: Pat
 
 
 def test_refused_codes_keep_only_their_report_and_stay_refused_by_another_seed(
-    folder: Path,
+    folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else codes would be drawn until some pass. The second run is on record and pays."""
+    paid: list[int] = []
+
+    def withstood(exposure: Exposure, *, progress: object = None) -> tuple[Finding, ...]:
+        paid.append(exposure.runs)
+        return (Finding(name="relinkage", group="attacks", value=1.0, bar=5.0, state="pass",
+                        table=exposure.table),)  # fmt: skip
+
     store = str(folder / "again")
     with pytest.raises(NotPublishedError) as told:
         share_representation(written(folder, relinkage=1.0), store)
@@ -109,9 +119,10 @@ def test_refused_codes_keep_only_their_report_and_stay_refused_by_another_seed(
     assert {path.name for path in release.iterdir()} == {
         "contract.odcs.yaml", "manifest.json", "report.html", "report.json"
     }  # fmt: skip
+    monkeypatch.setattr(evidence, "evaluate_codes", withstood)
     with pytest.raises(NotPublishedError) as told:
         share_representation(written(folder), store, settings={"sampling.seed": 2})
-    assert told.value.exit_code == 3
+    assert (told.value.exit_code, paid) == (3, [2])
     report = json.loads((Path(str(told.value.outcome.release)) / "report.json").read_text())
     refused = [found for found in report["findings"] if found["state"] == "refuse"]
     assert [(found["name"], found["value"]) for found in refused] == [("attack_runs", 2.0)]
