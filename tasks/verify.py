@@ -3,6 +3,7 @@
 from pathlib import PurePosixPath
 
 import pyarrow as pa
+import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
@@ -66,14 +67,16 @@ def verify_release(store: Store, path: str) -> list[str]:
 def _wrong_with(store: Store, path: str, entry: FileEntry, content: str) -> list[str]:
     name, place = entry.path, _within(path, entry.path)
     parts = PurePosixPath(name).parts
-    if not parts or ".." in parts or parts[0] == "/":
-        return [f"{name}: named by the manifest, and outside of the release"]
-    if not store.exists(place):
-        return [f"{name}: missing"]
+    if not parts or ".." in parts or parts[0] == "/" or "\0" in name:
+        return [f"{name!r}: named by the manifest, and no file of a release"]
     with store_errors(store.display(place)):
-        size = store.fs.get_file_info(place).size
-    if size != entry.bytes:
-        return [f"{name}: changed since publication ({size:,} bytes, not {entry.bytes:,})"]
+        info = store.fs.get_file_info(place)
+    if info.type == pafs.FileType.NotFound:
+        return [f"{name}: missing"]
+    if info.type != pafs.FileType.File:
+        return [f"{name}: a folder, or something else that is no file, is in its place"]
+    if info.size != entry.bytes:
+        return [f"{name}: changed since publication ({info.size:,} bytes, not {entry.bytes:,})"]
     if store.sha256(place) != entry.sha256:
         return [f"{name}: changed since publication"]
     if parts[0] == "data" and name.endswith(".parquet"):

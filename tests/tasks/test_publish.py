@@ -152,11 +152,20 @@ def test_a_manifest_that_leads_out_of_its_release_is_told(store: Store, tmp_path
     folder = copied(store, tmp_path)
     (tmp_path / "secret").write_text("other")
     manifest = json.loads((folder / "manifest.json").read_text())
-    manifest["files"] += [{"path": name, "bytes": 5, "sha256": "0"} for name in ("../secret", "/x")]
+    names = ("../secret", "/x", "data/../../secret", "", "a\0b")
+    manifest["files"] += [{"path": name, "bytes": 5, "sha256": "0"} for name in names]
     (folder / "manifest.json").write_text(json.dumps(manifest))
     told = verify_folder(str(folder)).wrong
-    assert [line.split(":")[0] for line in told] == ["../secret", "/x"]
-    assert all("outside" in line for line in told)
+    assert told == tuple(f"{name!r}: named by the manifest, and no file of a release"
+                         for name in names)  # fmt: skip
+
+
+def test_a_folder_in_the_place_of_a_file_is_told(store: Store, tmp_path: Path) -> None:
+    folder = copied(store, tmp_path)
+    (folder / "report.html").unlink()
+    (folder / "report.html").mkdir()
+    (told,) = verify_folder(str(folder)).wrong
+    assert told.startswith("report.html: a folder")
 
 
 @pytest.mark.parametrize(
