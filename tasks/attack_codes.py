@@ -14,7 +14,7 @@ from tasks.announce import ProgressReporter
 from tasks.evaluate import Evaluated
 from tasks.fit import FittedModel
 from tasks.fit_encoder import coded_for, load_encoder, shared_by
-from tasks.gate_runs import GateRuns, findings_of, gate_state
+from tasks.gate_runs import GateRuns, as_kept, findings_of, gate_state
 from tasks.identity import content_id, versions
 from tasks.prove import Ingest
 from tasks.run import Run
@@ -68,7 +68,7 @@ def _attacked(run: Run, split: Split, model: FittedModel, number: int) -> dict[s
     attacks = tuple(finding for finding in findings if finding.group == "attacks")
     return {
         "state": gate_state(attacks),
-        "findings": [finding.model_dump(mode="json") for finding in findings],
+        "findings": as_kept(findings),
     }
 
 

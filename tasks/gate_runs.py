@@ -1,5 +1,6 @@
 """Every run of the privacy gate and of the attacks on codes, kept with what it judged and cost."""
 
+import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -65,20 +66,33 @@ class GateRuns:
     ) -> dict[str, Any]:
         """The run of this content by these rules; `judge` is called with its number if need be.
 
-        What it returns is kept with the run: `state`, `findings` and whatever else.
+        What it returns is kept with the run: `state`, `findings` and whatever else. Of two that
+        judge the same beside each other, what the first one ends with stands.
         """
         record = self.begin(content, rules)
-        if record["state"] == BEGUN:
-            record |= judge(record["run"])
-            self.write(record)
-        return record
+        return self._end(record, judge(record["run"])) if record["state"] == BEGUN else record
+
+    def _end(self, record: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+        with self.store.lock(self.folder):
+            runs = {each["run"]: each for each in self.records()}
+            kept = runs.get(record["run"], record)
+            if kept["state"] == BEGUN:
+                refused = [number for number, each in runs.items() if each["state"] == "refused"]
+                kept |= {**found, "refusals": refused}
+                self.write(kept)
+            return kept
 
     def refused_before(self, record: dict[str, Any], *alike: str) -> bool:
-        """Whether an earlier run was refused: any one, or one that has these entries alike."""
+        """Whether a run was refused before this one ended: any, or one with these entries alike.
+
+        Not before it began: who lets several begin and ends them one after the other would have a
+        run left for after the refusal.
+        """
+        before = record.get("refusals", range(1, record["run"]))
         return any(
             each["state"] == "refused" and all(each[key] == record[key] for key in alike)
             for each in self.records()
-            if each["run"] < record["run"]
+            if each["run"] in before
         )
 
 
@@ -108,6 +122,11 @@ def run_gate(
     return (*findings_of(record), _of_runs(contract.tables[0].name, record, runs))
 
 
+def as_kept(findings: tuple[Finding, ...]) -> list[dict[str, Any]]:
+    """Findings as a run keeps them: JSON, which has no number for an end without bounds."""
+    return [json.loads(finding.model_dump_json()) for finding in findings]
+
+
 def findings_of(record: dict[str, Any]) -> tuple[Finding, ...]:
     """What a run found, as it may be published."""
     return tuple(Finding.model_validate(each) for each in record["findings"])
@@ -123,7 +142,7 @@ def _judged(
     gated = evaluate_privacy(training, synthetic, holdout, attempt, progress)
     return {
         "state": gate_state(gated.findings),
-        "findings": [finding.model_dump(mode="json") for finding in gated.findings],
+        "findings": as_kept(gated.findings),
         "figures": gated.figures,
     }
 

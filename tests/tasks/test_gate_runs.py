@@ -2,14 +2,16 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from data_contracts.contract import Bars, Contract
 from data_contracts.dataset import Dataset
 from data_contracts.report import Finding
-from tasks.gate_runs import BEGUN, GateRuns, run_gate
+from tasks.gate_runs import BEGUN, GateRuns, as_kept, findings_of, run_gate
 from tasks.storage import Store
 from tests.models.evaluation.tables import contract_for, dataset, draw_people, named
 
@@ -75,6 +77,44 @@ def test_a_killed_run_goes_on_as_the_run_it_was(runs: GateRuns) -> None:
                | {"state": BEGUN})  # fmt: skip
     assert judge(runs, "one", FRESH) == first
     assert runs.records()[0]["figures"] == record["figures"]
+
+
+def ended(state: str) -> dict[str, Any]:
+    return {"state": state, "findings": []}
+
+
+def test_of_two_that_judge_the_same_beside_each_other_the_first_to_end_stands(
+    runs: GateRuns,
+) -> None:
+    """Attacks on codes draw keys anew: what one of them refused, the other must not overwrite."""
+
+    def slower(_: int) -> dict[str, Any]:
+        runs.judged_once("one", "rules", lambda _: ended("refused"))
+        return ended("pass")
+
+    assert runs.judged_once("one", "rules", slower)["state"] == "refused"
+    assert [record["state"] for record in runs.records()] == ["refused"]
+
+
+def test_a_run_that_was_killed_before_another_was_refused_is_refused_when_it_goes_on(
+    runs: GateRuns,
+) -> None:
+    """Else many could be begun and killed, and one of them be left for after a refusal."""
+    runs.begin("killed", "rules")
+    passed = runs.judged_once("passed", "rules", lambda _: ended("pass"))
+    runs.judged_once("refused", "rules", lambda _: ended("refused"))
+    late = runs.judged_once("killed", "rules", lambda _: ended("pass"))
+    assert (late["run"], runs.refused_before(late)) == (1, True)
+    again = runs.judged_once("passed", "rules", lambda _: ended("refused"))
+    assert again == passed and not runs.refused_before(again)
+
+
+def test_a_finding_without_bounds_is_kept(runs: GateRuns) -> None:
+    endless = Finding(name="a", group="attacks", value=0.1, low=-np.inf, high=np.inf)
+    judged = {"state": "inconclusive", "findings": as_kept((endless,))}
+    (kept,) = findings_of(runs.judged_once("one", "rules", lambda _: judged))
+    assert (kept.value, kept.low, kept.high) == (0.1, None, None)
+    assert findings_of(runs.records()[0]) == (kept,)
 
 
 def test_candidates_of_unknown_models_share_the_held_out_rows_but_no_refusal(
