@@ -1,6 +1,6 @@
 """What a contract says of sharing coded rows: with whom, for which tasks, and within which bars."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -94,3 +94,11 @@ class Share(Record):
         default=1.0, ge=0, le=1000, description="How much attackers' gains count beside the tasks."
     )
     bars: ShareBars = ShareBars()
+
+    def terms(self) -> dict[str, Any]:
+        """What makes codes what they are, as JSON: tasks, noise, what is public, how they train.
+
+        Not who gets them, what goes with them, nor how they are judged.
+        """
+        apart = {"recipients", "holder", "outcomes", "bars", "known_pairs"}
+        return self.model_dump(mode="json", exclude=apart)

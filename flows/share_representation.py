@@ -49,7 +49,7 @@ def share_representation(
         outcome = find_release(run, content, SHARES)
         if outcome is None:
             with stages.stage("attack"):
-                evaluated = attack_codes(run, ingest, model, content)
+                evaluated = attack_codes(run, ingest, model)
             with stages.stage("publish"):
                 costs = {"seconds": stages.seconds, "peak_mib": peak_mib()}
                 report = build_share_report(run, ingest, model, evaluated, costs)

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from data_contracts.contract import Contract
 from data_contracts.report import Finding, Report, judge
 from data_contracts.schema import to_frame
 from tasks.announce import ProgressReporter
 from tasks.evaluate import Evaluated
 from tasks.fit import FittedModel
-from tasks.fit_encoder import coded_for, load_encoder, shared_by
+from tasks.fit_encoder import load_encoder, shared_by
 from tasks.gate_runs import GateRuns, as_kept, findings_of, gate_state
 from tasks.identity import content_id, versions
 from tasks.prove import Ingest
@@ -24,27 +25,27 @@ if TYPE_CHECKING:
     from models.representation.keyed_encoder import KeyedEncoder
 
 MAX_ATTACKED_ROWS = 100_000
-# Beside the folders of candidates of other tools, none of which can have this name.
-_CODES = "_codes"
 DELTA = 1e-6
 _WORTH_THE_NAME = 10.0
 """Epsilons above are called weak in practice, and this one is said to be no protection."""
 
 
 @task(name="attack_codes", cache_policy=NO_CACHE)
-def attack_codes(run: Run, ingest: Ingest, model: FittedModel, content: str) -> Evaluated:
+def attack_codes(run: Run, ingest: Ingest, model: FittedModel) -> Evaluated:
     """Trains fresh attackers on codes of the released rows, under two keys made for the purpose.
 
-    Each run is kept with the ingest, from before it begins, and pays for all before it. The same
-    `content` (of `share_content`) again gets the judgement that is kept.
+    Each run is kept by the rows, from before it begins, and pays for all before it: also where the
+    contract tells other things of the same rows by now. The same encoder by the same bars again
+    gets the judgement that is kept, whoever the recipients are.
     """
     store, contract = run.open_store(), run.contract
     table = contract.tables[0]
     split = Split(store, contract, table, ingest.path)
-    runs = GateRuns(store, f"{contract.id}/gates/{ingest.ingest}/{_CODES}")
+    runs = GateRuns(store, f"{contract.id}/attacks/{split.content}")
+    judged = shared_by(contract).model_dump(mode="json", exclude={"recipients", "holder"})
     record = runs.judged_once(
-        content,
-        content_id(coded_for(contract)),
+        content_id({"model": model.model, "share": judged}),
+        terms_of(contract),
         lambda number: _attacked(run, split, model, number),
     )
     training = split.count_training()
@@ -53,8 +54,17 @@ def attack_codes(run: Run, ingest: Ingest, model: FittedModel, content: str) -> 
     return Evaluated(findings=findings, pictures={}, rows={table.name: rows})
 
 
+def terms_of(contract: Contract) -> str:
+    """What a refusal is of: what codes are made by, and what is told or known beside them."""
+    from models.representation.keyed_encoder import public_columns
+
+    share = shared_by(contract)
+    public = sorted(public_columns(contract.tables[0], share))
+    return content_id({**share.terms(), "public": public, "outcomes": share.outcomes})
+
+
 def _attacked(run: Run, split: Split, model: FittedModel, number: int) -> dict[str, Any]:
-    """What the attacks find in their run of this number on the same ingest."""
+    """What the attacks find in their run of this number on the same rows."""
     from models.representation.evidence import evaluate_codes
     from models.representation.exposure import expose
 
@@ -64,25 +74,29 @@ def _attacked(run: Run, split: Split, model: FittedModel, number: int) -> dict[s
     exposure = expose(load_encoder(run, model), released, fresh, keys, seed=seed)
     with ProgressReporter("attack") as progress:
         findings = evaluate_codes(replace(exposure, runs=number), progress=progress)
-    # A task that is not kept is no leak: it must not stand in the way of better codes.
-    attacks = tuple(finding for finding in findings if finding.group == "attacks")
-    return {
-        "state": gate_state(attacks),
-        "findings": as_kept(findings),
-    }
+    return {"state": state_of_attacks(findings), "findings": as_kept(findings)}
+
+
+def state_of_attacks(findings: tuple[Finding, ...]) -> str:
+    """`pass`, `refused` or `inconclusive` by the attacks alone.
+
+    A task that is not kept is no leak: it must not stand in the way of better codes.
+    """
+    return gate_state(tuple(finding for finding in findings if finding.group == "attacks"))
 
 
 def runs_finding(runs: GateRuns, record: dict[str, Any], table: str) -> Finding:
     """`attack_runs`: how often codes of these rows were attacked; refused where they were before.
 
-    A refusal is of codes made by the same terms (tasks, noise, public columns, training): another
-    seed, or bars that ask for less, do not lift it. Other terms are another attempt, which pays.
+    A refusal is of codes by the same terms (tasks, noise, public columns, training, outcomes in the
+    parcels): another seed, or bars that ask for less, do not lift it. Other terms are another
+    attempt, which pays.
     """
     number, refused = record["run"], runs.refused_before(record, "rules")
-    detail = "The first and only attacks on codes of these rows."
+    detail = "The first attacks on codes of these rows."
     if number > 1:
         detail = (
-            f"Codes of these rows were attacked {number} times: levels are divided by {number}, "
+            f"Run {number} of the attacks on codes of these rows: levels are divided by {number}, "
             "and a figure has to stay below its bar by what a retry costs."
         )
     if refused:

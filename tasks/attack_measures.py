@@ -54,8 +54,8 @@ ATTACK_MEASURES: dict[str, Measure] = {
     ),
     "attack_runs": Measure(
         "Attacks on these rows",
-        "How often codes of these rows were attacked. Each further time the bars are harder to "
-        "keep.",
+        "Which run of the attacks on codes of these rows this is. Each further time the bars are "
+        "harder to keep.",
         failing="Codes made by the same terms were refused before.", remedy=LESS_TOLD,
     ),
     "control_leaks_caught": Measure(
@@ -85,8 +85,9 @@ CODE_GLOSSARY = (
     ),
     (
         "Interval",
-        "The range in which the figure may lie, at 95 % on either side, given how few or many rows "
-        "were attacked and how the known pairs fell out.",
+        "The range in which the figure may lie, at 95 % on either side, and at more where codes of "
+        "these rows were attacked before, given how few or many rows were attacked and how the "
+        "known pairs fell out.",
     ),
     (
         "Refused, undecided",

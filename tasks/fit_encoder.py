@@ -98,15 +98,8 @@ def encoder_id(contract: Contract, ingest: Ingest) -> str:
     """The name of the encoder that this data, contract and code make."""
     identity = contract.identity()
     parts: dict[str, Any] = {key: identity[key] for key in ("id", "tables", "holdout")}
-    parts |= {"share": coded_for(contract), "seed": contract.sampling.seed, "ingest": ingest.ingest}
-    return content_id({**parts, "code": code_version()})
-
-
-def coded_for(contract: Contract) -> dict[str, Any]:
-    """What of `share` makes codes what they are: tasks, noise, what is public, how it is taught."""
-    return shared_by(contract).model_dump(
-        mode="json", exclude={"recipients", "holder", "outcomes", "bars", "known_pairs"}
-    )
+    parts |= {"share": shared_by(contract).terms(), "seed": contract.sampling.seed}
+    return content_id({**parts, "ingest": ingest.ingest, "code": code_version()})
 
 
 def load_encoder(run: Run, model: FittedModel) -> "KeyedEncoder":

@@ -52,6 +52,11 @@ class Split:
             return HoldoutMark(threshold=int(self._threshold))
         return HoldoutMark(content=content_id([self.store.sha256(p) for p in self.holdout_parts]))
 
+    @property
+    def content(self) -> str:
+        """A name of the proven rows: the same one where a contract says other things of them."""
+        return content_id([self.store.sha256(path) for path in self.parts])
+
     def training(self, max_rows: int | None = None) -> pa.Table:
         """The training rows; of more than `max_rows`, a seeded choice of whole units."""
         return self._collect(self._training_parts, max_rows)

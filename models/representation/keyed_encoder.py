@@ -36,7 +36,6 @@ _ROWS_AT_ONCE = 8192
 _STEPS, _MOST_EPOCHS = 3000, 100
 """Steps of a game without declared epochs, and most passes: on Adult without public columns a
 quarter of them kept .83 of a task's score, and most of them .88 while telling less of sex."""
-_NOT_FITTED = {"recipients", "holder", "outcomes", "bars", "known_pairs"}
 
 
 class KeyedEncoder:
@@ -176,7 +175,7 @@ class KeyedEncoder:
                 arrays[f"centres/{number}"] = learned["centres"]
             outcomes.append({key: one for key, one in learned.items() if key != "centres"})
         settings = {
-            "layout": LAYOUT, "table": self.table_.name, "share": fitted_share(self.share),
+            "layout": LAYOUT, "table": self.table_.name, "share": self.share.terms(),
             "reader": state.settings, "outcomes": outcomes,
         }  # fmt: skip
         arrays = {name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)}
@@ -188,7 +187,7 @@ class KeyedEncoder:
     def load(cls, folder: Path, contract: Contract) -> Self:
         """The encoder that was saved in `folder`; ModelError when there is none that fits."""
         settings, arrays = _read(folder)
-        if contract.share is None or fitted_share(contract.share) != settings["share"]:
+        if contract.share is None or contract.share.terms() != settings["share"]:
             raise ModelError(f"{folder}: made under another `share` of the contract. Fit it again.")
         encoder = cls(contract.share)
         encoder.table_ = contract.table(settings["table"])
@@ -282,11 +281,6 @@ def known_features(
 ) -> FloatArray:
     """The public columns as flat features `(rows, features)`."""
     return reader.features(frame, public_columns(table, share))
-
-
-def fitted_share(share: Share) -> dict[str, Any]:
-    """What of `share` a fit depends on: not the recipients, not the bars."""
-    return share.model_dump(mode="json", exclude=_NOT_FITTED)
 
 
 def _stacked(classes: list[IntArray], rows: int) -> Tensor:

@@ -54,6 +54,17 @@ def written(folder: Path, **changes: object) -> Path:
     return path
 
 
+def retold(path: Path, words: str) -> Path:
+    """The same contract with a column described in other words."""
+    agreed = load_contract(path)
+    (table,) = agreed.tables
+    first, *others = table.columns
+    columns = (first.model_copy(update={"description": words}), *others)
+    table = table.model_copy(update={"columns": columns})
+    path.write_text(dump_contract(agreed.model_copy(update={"tables": (table,)})))
+    return path
+
+
 def test_a_recipient_opens_what_was_published_and_no_key_is_anywhere(folder: Path) -> None:
     outcome = share_representation(written(folder), str(folder / "store"))
     assert outcome.state == "published"
@@ -103,7 +114,11 @@ def test_a_recipient_opens_what_was_published_and_no_key_is_anywhere(folder: Pat
 def test_refused_codes_keep_only_their_report_and_stay_refused_by_another_seed(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else codes would be drawn until some pass. The second run is on record and pays."""
+    """Else codes would be drawn until some pass. The second run is on record and pays.
+
+    So it does where a column is told otherwise, which is another ingest of the same rows. Another
+    name of a recipient is no run at all: the attacks see nothing of it.
+    """
     paid: list[int] = []
 
     def withstood(exposure: Exposure, *, progress: object = None) -> tuple[Finding, ...]:
@@ -121,13 +136,25 @@ def test_refused_codes_keep_only_their_report_and_stay_refused_by_another_seed(
     }  # fmt: skip
     monkeypatch.setattr(evidence, "evaluate_codes", withstood)
     with pytest.raises(NotPublishedError) as told:
-        share_representation(written(folder), store, settings={"sampling.seed": 2})
+        share_representation(
+            retold(written(folder), "other words"), store, settings={"sampling.seed": 2}
+        )
     assert (told.value.exit_code, paid) == (3, [2])
     report = json.loads((Path(str(told.value.outcome.release)) / "report.json").read_text())
     refused = [found for found in report["findings"] if found["state"] == "refuse"]
     assert [(found["name"], found["value"]) for found in refused] == [("attack_runs", 2.0)]
-    kept = sorted((folder / "again").glob("people/gates/*/_codes/run-*.json"))
-    assert [json.loads(file.read_text())["state"] for file in kept] == ["refused", "pass"]
+    renamed = [{"name": "hospital", "key": "file:clinic.key"}]
+    with pytest.raises(NotPublishedError) as told:
+        share_representation(
+            folder / "people.odcs.yaml", store,
+            settings={"sampling.seed": 2, "share.recipients": renamed},
+        )  # fmt: skip
+    assert (told.value.exit_code, paid) == (3, [2])
+    assert len(list((folder / "again/people/shares").iterdir())) == 3
+    assert len(list((folder / "again/people/ingests").glob("*/manifest.json"))) == 2
+    (rows,) = (folder / "again/people/attacks").iterdir()
+    kept = [json.loads(file.read_text()) for file in sorted(rows.glob("run-*.json"))]
+    assert [run["state"] for run in kept] == ["refused", "pass"]
 
 
 def test_what_cannot_be_shared_is_told_before_any_work(folder: Path) -> None:

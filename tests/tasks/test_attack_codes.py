@@ -6,8 +6,9 @@ from typing import cast
 import pytest
 
 from data_contracts.report import Finding, Report, judge
+from data_contracts.share import Recipient, ShareBars
 from models.representation.keyed_encoder import KeyedEncoder
-from tasks.attack_codes import cautions, runs_finding
+from tasks.attack_codes import cautions, runs_finding, state_of_attacks, terms_of
 from tasks.gate_runs import GateRuns
 from tasks.render import render_report
 from tasks.storage import Store
@@ -27,7 +28,7 @@ FOUND = (
 
 @pytest.fixture
 def runs(tmp_path: Path) -> GateRuns:
-    return GateRuns(Store(str(tmp_path)), "people/gates/i/_codes")
+    return GateRuns(Store(str(tmp_path)), "people/attacks/rows")
 
 
 def attacked(runs: GateRuns, content: str, terms: str, state: str) -> Finding:
@@ -49,6 +50,41 @@ def test_the_same_codes_again_are_no_run(runs: GateRuns) -> None:
     attacked(runs, "one", "terms", "inconclusive")
     assert attacked(runs, "one", "terms", "pass").value == 1
     assert [record["state"] for record in runs.records()] == ["inconclusive"]
+
+
+def test_a_task_that_is_not_kept_is_no_refusal_of_the_attacks() -> None:
+    lost = Finding(name="task_kept", group="utility", value=0.5, bar=0.95, state="refuse")
+    found = Finding(name="relinkage", group="attacks", value=9.0, bar=5.0, state="refuse")
+    assert state_of_attacks((lost,)) == "pass"
+    assert state_of_attacks((lost, found)) == "refused"
+
+
+def test_terms_are_what_codes_are_made_by_and_what_is_known_beside_them() -> None:
+    agreed = contract(public=("group", "size"))
+    share = agreed.share
+    assert share is not None
+
+    def other(**changes: object) -> str:
+        return terms_of(agreed.model_copy(update={"share": share.model_copy(update=changes)}))
+
+    same = terms_of(agreed)
+    lax = ShareBars(relinkage=1000.0)
+    recipients = (Recipient(name="hospital", key="env:OTHER_KEY"),)
+    assert {other(bars=lax), other(recipients=recipients), other(known_pairs=0),
+            other(public=("size", "group"))} == {same}  # fmt: skip
+    changes = ({"noise": 0.4}, {"outcomes": True}, {"public": ("size",)}, {"epochs": 20})
+    assert len({same, *(other(**change) for change in changes)}) == 5
+
+
+def test_columns_that_their_role_makes_public_are_among_the_terms() -> None:
+    agreed = contract()
+    (table,) = agreed.tables
+    columns = tuple(
+        column.model_copy(update={"role": "quasi_identifier"}) if column.name == "size" else column
+        for column in table.columns
+    )
+    known = agreed.model_copy(update={"tables": (table.model_copy(update={"columns": columns}),)})
+    assert terms_of(known) != terms_of(agreed)
 
 
 class Encoder:
