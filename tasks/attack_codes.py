@@ -55,12 +55,16 @@ def attack_codes(run: Run, ingest: Ingest, model: FittedModel) -> Evaluated:
 
 
 def terms_of(contract: Contract) -> str:
-    """What a refusal is of: what codes are made by, and what is told or known beside them."""
+    """What a refusal is of: what codes are made of and by, and what is known beside them."""
     from models.representation.keyed_encoder import public_columns
 
-    share = shared_by(contract)
-    public = sorted(public_columns(contract.tables[0], share))
-    return content_id({**share.terms(), "public": public, "outcomes": share.outcomes})
+    share, table = shared_by(contract), contract.tables[0]
+    return content_id({
+        **share.terms(),
+        "public": sorted(public_columns(table, share)),
+        "outcomes": share.outcomes,
+        "coded": {column.name: column.kind for column in table.columns if not table.issues(column)},
+    })  # fmt: skip
 
 
 def _attacked(run: Run, split: Split, model: FittedModel, number: int) -> dict[str, Any]:
@@ -88,9 +92,8 @@ def state_of_attacks(findings: tuple[Finding, ...]) -> str:
 def runs_finding(runs: GateRuns, record: dict[str, Any], table: str) -> Finding:
     """`attack_runs`: how often codes of these rows were attacked; refused where they were before.
 
-    A refusal is of codes by the same terms (tasks, noise, public columns, training, outcomes in the
-    parcels): another seed, or bars that ask for less, do not lift it. Other terms are another
-    attempt, which pays.
+    A refusal is of codes by the same terms (`terms_of`): another seed, or bars that ask for less,
+    do not lift it. Other terms are another attempt, which pays.
     """
     number, refused = record["run"], runs.refused_before(record, "rules")
     detail = "The first attacks on codes of these rows."

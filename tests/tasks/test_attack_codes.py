@@ -76,15 +76,22 @@ def test_terms_are_what_codes_are_made_by_and_what_is_known_beside_them() -> Non
     assert len({same, *(other(**change) for change in changes)}) == 5
 
 
-def test_columns_that_their_role_makes_public_are_among_the_terms() -> None:
+def test_what_roles_make_public_or_leave_uncoded_is_among_the_terms_and_words_are_not() -> None:
+    """A column that turns out to name people is made an identifier: that is no other draw."""
     agreed = contract()
     (table,) = agreed.tables
-    columns = tuple(
-        column.model_copy(update={"role": "quasi_identifier"}) if column.name == "size" else column
-        for column in table.columns
-    )
-    known = agreed.model_copy(update={"tables": (table.model_copy(update={"columns": columns}),)})
-    assert terms_of(known) != terms_of(agreed)
+
+    def other(**changes: object) -> str:
+        columns = tuple(
+            column.model_copy(update=changes) if column.name == "size" else column
+            for column in table.columns
+        )
+        changed = table.model_copy(update={"columns": columns})
+        return terms_of(agreed.model_copy(update={"tables": (changed,)}))
+
+    same = terms_of(agreed)
+    assert {other(description="other words"), other(role="sensitive")} == {same}
+    assert len({same, other(role="quasi_identifier"), other(role="identifier")}) == 3
 
 
 class Encoder:
