@@ -30,12 +30,12 @@ from tasks.sample import (
     with_metadata,
 )
 from tasks.storage import MANIFEST, Store, store_errors
+from tasks.verify import CONTENT_KEY
 from tasks.wishes import check_powers, typed_wishes
 
 if TYPE_CHECKING:
     from models.base import Generator
 
-_RELEASE = b"understudy.release"
 _UNRELEASED = "unreleased"
 _SHOWN_MODELS = 5
 
@@ -241,7 +241,7 @@ def _is_unreleased(file: Path) -> bool:
         found = pq.read_schema(file).metadata or {}
     except pa.ArrowInvalid:
         return False
-    return bool(found.get(_RELEASE) == _UNRELEASED.encode())
+    return bool(found.get(CONTENT_KEY) == _UNRELEASED.encode())
 
 
 def _only_table(model: TrainedModel) -> Table:

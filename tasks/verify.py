@@ -12,7 +12,8 @@ from data_contracts.manifest import FileEntry, Manifest
 from data_contracts.record import Record
 from tasks.storage import MANIFEST, Store, store_errors
 
-_CONTENT = b"understudy.release"
+CONTENT_KEY = b"understudy.release"
+"""Under which a Parquet file carries in its metadata of what content it is."""
 
 
 class Verified(Record):
@@ -40,17 +41,20 @@ def verify_folder(place: str) -> Verified:
         )
     manifest = _manifest(store, "")
     return Verified(
-        release=manifest.release,
-        contract=manifest.contract,
-        verdict=manifest.verdict,
+        release=_shown(manifest.release),
+        contract=_shown(manifest.contract),
+        verdict=_shown(manifest.verdict),
         files=len(manifest.files),
-        wrong=tuple(verify_release(store, "")),
+        wrong=tuple(_shown(line) for line in _wrong(store, "", manifest)),
     )
 
 
 def verify_release(store: Store, path: str) -> list[str]:
     """What is wrong with a release in a store: missing, changed or foreign files. Empty: whole."""
-    manifest = _manifest(store, path)
+    return _wrong(store, path, _manifest(store, path))
+
+
+def _wrong(store: Store, path: str, manifest: Manifest) -> list[str]:
     wrong = []
     if manifest.release.split("-")[1:2] != [manifest.content[:12]]:
         wrong.append(
@@ -60,7 +64,10 @@ def verify_release(store: Store, path: str) -> list[str]:
     for entry in manifest.files:
         wrong += _wrong_with(store, path, entry, manifest.content)
     named = {entry.path for entry in manifest.files} | {MANIFEST}
-    present = {file.removeprefix(f"{path}/") for file in store.list_files(path)}
+    try:
+        present = {file.removeprefix(f"{path}/") for file in store.list_files(path)}
+    except UnicodeDecodeError:
+        return [*wrong, "a file whose name is no UTF-8: not in the manifest"]
     return wrong + [f"{name}: not in the manifest" for name in sorted(present - named)]
 
 
@@ -93,7 +100,7 @@ def _content_of(store: Store, place: str) -> str | None:
             metadata = pq.read_metadata(stream).metadata or {}
         except pa.ArrowInvalid:
             return None
-    found = metadata.get(_CONTENT)
+    found = metadata.get(CONTENT_KEY)
     return None if found is None else str(found, "utf-8", "replace")
 
 
@@ -107,6 +114,11 @@ def _manifest(store: Store, path: str) -> Manifest:
             f"{store.display(place)}: not the manifest of a release, see {where}. Name a release's "
             "folder, or copy the release anew."
         ) from error
+
+
+def _shown(text: str) -> str:
+    """A text of whoever wrote the copy, so that it steers no terminal."""
+    return text if text.isprintable() else ascii(text)
 
 
 def _within(path: str, name: str) -> str:

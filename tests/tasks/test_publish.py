@@ -1,6 +1,7 @@
 """Releases are named in the order of their commits, and the current one is never an older one."""
 
 import json
+import os
 import shutil
 import threading
 from pathlib import Path
@@ -158,6 +159,18 @@ def test_a_manifest_that_leads_out_of_its_release_is_told(store: Store, tmp_path
     told = verify_folder(str(folder)).wrong
     assert told == tuple(f"{name!r}: named by the manifest, and no file of a release"
                          for name in names)  # fmt: skip
+
+
+def test_names_of_foreign_files_steer_no_terminal_and_need_not_be_text(
+    store: Store, tmp_path: Path
+) -> None:
+    folder = copied(store, tmp_path)
+    (folder / "\x1b[2Jnote").write_text("")
+    (told,) = verify_folder(str(folder)).wrong
+    assert "note" in told and told.isprintable()
+    Path(os.fsdecode(os.fsencode(folder) + b"/\xff")).write_text("")
+    (told,) = verify_folder(str(folder)).wrong
+    assert "no UTF-8" in told
 
 
 def test_a_folder_in_the_place_of_a_file_is_told(store: Store, tmp_path: Path) -> None:
