@@ -22,12 +22,13 @@ Sides = tuple[Dataset, Dataset, Dataset]
 
 @dataclass(frozen=True)
 class GateRuns:
-    """The runs of the gate on one model, or on all that is made of one ingest, in a store's folder.
+    """The runs of the gate on one model, or on all that is made of the same rows, in a folder.
 
-    Each run is one JSON file: what was judged (`content`), by which rules, its alpha and state, and
-    exact figures that no release may hold: published figures of privacy alone let outliers be
-    rebuilt. `many_models` says that nobody knows which candidates are one model's: each counts as a
-    look at the same held-out rows, but a refusal is of its own content alone.
+    Each run is one JSON file: what was judged (`content`), by which rules, its alpha and state,
+    which runs were refused when it ended, and exact figures that no release may hold: published
+    figures of privacy alone let outliers be rebuilt. `many_models` says that nobody knows which
+    candidates are one model's: each counts as a look at the same held-out rows, but a refusal is of
+    its own content alone.
     """
 
     store: Store
