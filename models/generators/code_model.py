@@ -16,6 +16,7 @@ from models.generators.code_layout import CodeLayout
 from models.generators.density import log_probabilities
 from models.generators.drawing import CodeDrawing, Shifts, drawing_order
 from models.generators.guide import Guide
+from models.generators.likeness import rows_of_own
 from models.generators.orders import Codes, Orders
 from models.generators.packing import PackedRows, unpacked
 from models.generators.sizes import Sizes
@@ -32,10 +33,6 @@ from models.training.plan import (
     TrainingRecord,
     Watched,
 )
-
-SMOOTHED_ROWS = 700
-"""How strongly the heads of neighbouring values of a number are drawn to each other: so many rows
-of a value of its own weigh as much as what its neighbours have learned."""
 
 SHIFT = "shift."
 """What the names of the stored shifts start with."""
@@ -119,7 +116,8 @@ class CodeModel:
             watched=self._watched(rows),
             regularize=self.smoothed_by(rows.codes),
         )
-        record = train(self.network, objective, plan, seed=seed, company=company)
+        with self.network.heads.waving(self._places(rows.codes)):
+            record = train(self.network, objective, plan, seed=seed, company=company)
         random = torch.Generator().manual_seed(seed)
         most = self._affordable(self.calibrated_rows(len(rows.codes)), record, max_seconds)
         self.shifts = calibrate(self.network, self.layout, rows.codes, random, most_rows=most)
@@ -204,12 +202,29 @@ class CodeModel:
         """The log probability of these parts of rows of codes, `(rows,)`, in nats."""
         return log_probabilities(self.network, self.layout, self.layout.to_network(codes), parts)
 
+    def _places(self, codes: Tensor) -> dict[int, Tensor]:
+        """Where each value of a code on a line lies among the rows `(rows, codes)`, in 0..1.
+
+        Cells inside a bin are left out: what few rows say of them is learned by heart.
+        """
+        places = {}
+        for code, line in self.layout.lines():
+            if self.layout.shapes[code].nested:
+                continue
+            on_line = torch.tensor(line)
+            counts = self.layout.counts(codes, code)[0].double()
+            shares = counts[on_line] / counts[on_line].sum().clamp_min(1)
+            places[code] = torch.full_like(counts, torch.nan)
+            places[code][on_line] = shares.cumsum(0) - shares / 2
+        return places
+
     def smoothed_by(self, codes: Tensor) -> Callable[[float], None]:
         """Smoothing of the heads along the lines of the codes, by the rows `(rows, codes)` of each.
 
-        A value that few rows have says little by itself, and a network learns those rows by heart.
-        The cells inside a bin share their head with those of all other bins, so that the rows of
-        one bin count.
+        A value that few rows have says little by itself, and a network learns those rows by heart:
+        as many rows as `rows_of_own` says weigh as much as what its neighbours have learned. The
+        cells inside a bin share their head with those of all other bins, so that the rows of one
+        bin count.
         """
         pairs, strengths = [], []
         for code, line in self.layout.lines():
@@ -217,10 +232,10 @@ class CodeModel:
             counts = self.layout.counts(codes, code)
             bins = int((counts.sum(1) > 0).sum())
             rows = (counts.sum(0) / max(bins, 1)).clamp_min(1).tolist()
-            pairs += [(start + one, start + next_) for one, next_ in pairwise(line)]
-            strengths += [
-                SMOOTHED_ROWS / max(rows[one], rows[next_]) for one, next_ in pairwise(line)
-            ]
+            wanted = rows_of_own(self.layout, codes, code, line)
+            for (one, following), own in zip(pairwise(line), wanted, strict=True):
+                pairs.append((start + one, start + following))
+                strengths.append(own / max(rows[one], rows[following]))
         smoothing = LineSmoothing(pairs, strengths)
         return lambda learning_rate: smoothing(self.network.heads.weight, learning_rate)
 

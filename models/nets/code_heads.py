@@ -1,11 +1,14 @@
 """The heads of a code network: one softmax for each code, and their losses in one go."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+
+from models.nets.line_waves import Line, LineWaves
 
 ROOT = -1
 """The parent of a code that refines no other."""
@@ -41,6 +44,7 @@ class CodeHeads(nn.Module):
         self.starts = [0, *sizes.cumsum(0).tolist()]
         self.weight = nn.Parameter(torch.zeros(self.starts[-1], width))
         self.bias = nn.Parameter(torch.zeros(self.starts[-1]))
+        self.waves: LineWaves | None = None
         self.nested = nn.ParameterDict(
             {
                 str(code): torch.zeros(self.shapes[shape.parent].cardinality, shape.cardinality)
@@ -64,6 +68,28 @@ class CodeHeads(nn.Module):
             return table.detach()
         return self.bias.detach()[self.columns(code)]
 
+    @contextmanager
+    def waving(self, places: Mapping[int, Tensor]) -> Iterator[None]:
+        """While it lasts, codes whose values have `places` `(values,)` also learn along their line.
+
+        A value that is not on it has no place (NaN). Afterwards the weights hold what was learned.
+        """
+        lines = [Line(self.starts[code], on_line) for code, on_line in places.items()]
+        if not lines:
+            yield
+            return
+        self.waves = LineWaves(lines, self.weight.shape[1])
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                self.weight.copy_(self.table())
+            self.waves = None
+
+    def table(self) -> Tensor:
+        """The weights `(logits, width)` of all heads."""
+        return self.weight if self.waves is None else self.waves(self.weight)
+
     def columns(self, code: int) -> slice:
         """Where the logits of a code are among those of all."""
         return slice(self.starts[code], self.starts[code + 1])
@@ -71,7 +97,7 @@ class CodeHeads(nn.Module):
     def logits(self, features: Tensor, code: int, parents: Tensor | None) -> Tensor:
         """Logits `(rows, cardinality)` of one code; `parents` are a nested code's parent values."""
         columns = self.columns(code)
-        outputs = nn.functional.linear(features, self.weight[columns], self.bias[columns])
+        outputs = nn.functional.linear(features, self.table()[columns], self.bias[columns])
         if self.shapes[code].nested and parents is not None:
             outputs = outputs + nn.functional.embedding(
                 parents.clamp_min(0), self.nested[str(code)]
@@ -86,7 +112,7 @@ class CodeHeads(nn.Module):
         asked = self._asked(targets, weights)
         tables = [self.nested[str(nest.code)] for nest in asked.nests]
         result: Tensor = _WeightedLoss.apply(  # type: ignore[no-untyped-call]
-            asked, features, self.weight, self.bias, *tables
+            asked, features, self.table(), self.bias, *tables
         )
         return result
 
@@ -95,7 +121,7 @@ class CodeHeads(nn.Module):
         """The log probability of each target `(rows, codes)`; means nothing where one is < 0."""
         asked = self._asked(targets, torch.ones(targets.shape))
         tables = [self.nested[str(nest.code)] for nest in asked.nests]
-        softmaxes = _Softmaxes(asked, self.weight, self.bias, tables)
+        softmaxes = _Softmaxes(asked, self.table(), self.bias, tables)
         chosen = [softmaxes.chosen(rows, features[rows]) for rows in asked.slices]
         return torch.cat(chosen, 1).t()
 

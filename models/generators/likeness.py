@@ -1,0 +1,134 @@
+"""How alike neighbouring values of a number are, told by the other columns of the rows."""
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from torch import Tensor
+
+from models.encoding.column import UNKNOWN, BoolArray, FloatArray, IntArray
+from models.generators.code_layout import CodeLayout
+from models.nets.code_heads import ROOT
+
+USUAL_ROWS = 700
+"""What is taken for the answer as far as the rows do not tell."""
+FEWEST_ROWS, MOST_ROWS = 5, 5_000
+COMPARED_CODES = 32
+"""Other codes that neighbours are compared by, at most."""
+COMPARED_ROWS = 50_000
+"""Rows that are compared, at most."""
+
+
+class _Compared(NamedTuple):
+    """Squared differences of neighbours above chance, what rows weigh in them, and the chances."""
+
+    excess: float
+    weight: float
+    freedom: float
+
+
+def rows_of_own(layout: CodeLayout, codes: Tensor, code: int, line: tuple[int, ...]) -> FloatArray:
+    """How many rows a value needs before they tell as much of it as its neighbours on the line do.
+
+    For each pair of neighbours, `(values - 1,)`; `codes` are those of the rows `(rows, codes)`.
+    Lists of places with a code of their own, such as prices, may have nothing in common but their
+    order; the bins of a number are mostly alike. So both are looked at apart: the variance between
+    neighbours, in what the other columns show, beside the variance within a value, by the method
+    of moments (DerSimonian and Laird 1986), is the weight that a value's own rows get where
+    estimates are drawn towards their neighbours (empirical Bayes, Morris 1983).
+    """
+    rows = codes[:: -(-len(codes) // COMPARED_ROWS)].long().clamp_min(UNKNOWN).numpy()
+    others = _others(layout, code)
+    pairs = np.array(list(pairwise(line)), dtype=np.int64)
+    single = _single(layout, code, pairs)
+    wanted = np.empty(len(pairs))
+    for kind in (single, ~single):
+        wanted[kind] = _own(_compare(layout, rows, code, pairs[kind], others))
+    return wanted
+
+
+def _own(found: _Compared) -> float:
+    """So many rows; the usual number has the weight of what chance alone would show."""
+    chance = np.sqrt(2 * found.freedom) + 1
+    variance = (max(found.excess, 0.0) + chance) / (found.weight + USUAL_ROWS * chance)
+    return float(np.clip(1 / variance, FEWEST_ROWS, MOST_ROWS))
+
+
+def _single(layout: CodeLayout, code: int, pairs: IntArray) -> BoolArray:
+    """Which pairs have a single value in them, and not a span that is refined."""
+    part = layout.first.index(code)
+    spans = [each.applies_from for each in layout.parts if each.parent == part and each.nested]
+    if layout.shapes[code].nested or not spans:
+        return np.full(len(pairs), not layout.shapes[code].nested)
+    single: BoolArray = pairs.min(axis=1) < spans[0]
+    return single
+
+
+def _others(layout: CodeLayout, code: int) -> IntArray:
+    """Codes that refine nothing, but for the one that this code is or refines."""
+    top = code
+    while layout.shapes[top].parent != ROOT:
+        top = layout.shapes[top].parent
+    roots = [
+        other for other, shape in enumerate(layout.shapes) if shape.parent == ROOT and other != top
+    ]
+    places = np.linspace(0, len(roots) - 1, min(len(roots), COMPARED_CODES)).round()
+    return np.array(roots, dtype=np.int64)[places.astype(np.int64)]
+
+
+def _compare(
+    layout: CodeLayout, rows: IntArray, code: int, pairs: IntArray, others: IntArray
+) -> _Compared:
+    """Chi-square of each pair of values in each other code, summed.
+
+    The values of a nested code are compared within each value of its parent.
+    """
+    values, pairs = _within_parents(layout, rows, code, pairs)
+    excess = weight = freedom = 0.0
+    if not len(pairs):
+        return _Compared(excess, weight, freedom)
+    used, pairs = np.unique(pairs, return_inverse=True)
+    places = np.full(max(int(values.max()), int(used.max())) + 2, UNKNOWN)
+    places[used] = np.arange(len(used))
+    values, pairs = places[values], pairs.reshape(-1, 2)
+    for other in others:
+        size, shown = layout.shapes[other].cardinality, rows[:, other]
+        known = (values >= 0) & (shown >= 0)
+        keys = values[known] * size + shown[known]
+        table = np.bincount(keys, minlength=len(used) * size).reshape(len(used), size)
+        found = _chi_squares(table[pairs[:, 0]].astype(float), table[pairs[:, 1]].astype(float))
+        excess, weight, freedom = (
+            sum(both) for both in zip((excess, weight, freedom), found, strict=True)
+        )
+    return _Compared(excess, weight, freedom)
+
+
+def _within_parents(
+    layout: CodeLayout, rows: IntArray, code: int, pairs: IntArray
+) -> tuple[IntArray, IntArray]:
+    """Values `(rows,)`, negative where there is none, and pairs of them, apart by parent."""
+    values, shape = rows[:, code], layout.shapes[code]
+    if not shape.nested:
+        return values, pairs
+    above = rows[:, shape.parent]
+    values = np.where((values >= 0) & (above >= 0), above * shape.cardinality + values, UNKNOWN)
+    starts = np.arange(layout.shapes[shape.parent].cardinality) * shape.cardinality
+    everywhere = (starts[:, None, None] + pairs).reshape(-1, 2)
+    return values, everywhere[np.isin(everywhere, values).all(axis=1)]
+
+
+def _chi_squares(one: FloatArray, other: FloatArray) -> _Compared:
+    """Of counts `(pairs, values)` of either neighbour: do both have the same distribution?"""
+    rows = one.sum(axis=1), other.sum(axis=1)
+    enough = (rows[0] >= 2) & (rows[1] >= 2)
+    one, other = one[enough], other[enough]
+    mine, theirs = (side[enough] for side in rows)
+    both, total = one + other, mine + theirs
+    expected = both * (mine / total)[:, None], both * (theirs / total)[:, None]
+    squares = sum(
+        (((seen - due) ** 2) / np.maximum(due, 1e-12)).sum(axis=1)
+        for seen, due in zip((one, other), expected, strict=True)
+    )
+    freedom = ((both > 0).sum(axis=1) - 1) * total / (total - 1)
+    weight = freedom * mine * theirs / total
+    return _Compared(float((squares - freedom).sum()), float(weight.sum()), float(freedom.sum()))
