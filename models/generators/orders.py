@@ -12,6 +12,8 @@ USUAL_SHARE = 0.6
 """Share of rows that are trained in the order in which rows are drawn."""
 GIVEN_SHARE = 0.25
 """Share of these whose late codes come first, as where rows of a class are asked for."""
+LAST_SHARE = 1 / 6
+"""Share of these that are cut where only the late codes are left: what others will predict."""
 
 
 class Codes(NamedTuple):
@@ -47,6 +49,7 @@ class Orders:
     ) -> None:
         self.usual = usual.float()
         self.given = self.usual if given is None else given.float()
+        self.late = int((self.given < self.usual).sum())
         parents = [shape.parent for shape in shapes]
         details = [code for code, above in enumerate(parents) if above != ROOT]
         self.details = torch.tensor(details, dtype=torch.long)
@@ -65,8 +68,9 @@ class Orders:
         any codes can be given: a code is available once the code that it refines is observed, and
         of the available ones each is equally likely to be next (drawn as a race in which a code's
         exponential clock starts when it becomes available).
-        Every row is cut after 0..codes-1 codes, all equally likely, and every available code is to
-        be predicted (Uria et al. 2014; Hoogeboom et al. 2022, order-agnostic autoregression).
+        Every row is cut after 0..codes-1 codes, all equally likely, but for LAST_SHARE of the usual
+        order, of which the late codes alone are left; and every available code is to be predicted
+        (Uria et al. 2014; Hoogeboom et al. 2022, order-agnostic autoregression).
 
         Which rows stand for a set of observed codes must not hang on the codes that are not in
         it, or the model learns the wrong distribution. So codes that don't apply have their places
@@ -80,6 +84,9 @@ class Orders:
         clocks = torch.where(lots < GIVEN_SHARE * USUAL_SHARE, self.given, clocks)
         places = torch.rand(rows, generator=random) if alone else _stratified(rows, random)
         cuts = (places * size).long().clamp_max(size - 1)
+        if self.late:
+            last = (lots < USUAL_SHARE) & (lots >= (1 - LAST_SHARE) * USUAL_SHARE)
+            cuts = torch.where(last.squeeze(1), size - self.late, cuts)
         before = clocks < clocks.sort(1).values.gather(1, cuts.unsqueeze(1))
         observed = codes.known & before
         wanted = codes.known & ~before & ~(codes.hidden & before).any(1, keepdim=True)

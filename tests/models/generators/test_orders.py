@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from models.generators.orders import GIVEN_SHARE, USUAL_SHARE, Codes, Orders
+from models.generators.orders import GIVEN_SHARE, LAST_SHARE, USUAL_SHARE, Codes, Orders
 from models.nets.code_heads import CodeShape
 
 SHAPES = (CodeShape(3), CodeShape(4, 0), CodeShape(5, 1), CodeShape(2))
@@ -76,10 +76,24 @@ def test_what_comes_last_comes_first_in_its_share() -> None:
     orders = Orders(SHAPES, USUAL, torch.tensor([-3, -2, -1, 0]))
     task = orders.draw(Codes(known, ~known), torch.Generator().manual_seed(1))
     one = task.observed[task.observed.sum(1) == 1]
-    usual, given = USUAL_SHARE * (1 - GIVEN_SHARE), USUAL_SHARE * GIVEN_SHARE
-    random = (1 - USUAL_SHARE) / 2
-    assert float(one[:, 3].float().mean()) == pytest.approx(usual + random, abs=0.015)
-    assert float(one[:, 0].float().mean()) == pytest.approx(given + random, abs=0.015)
+    # Rows of each order with one code seen: a quarter, but all of those whose late three are left.
+    usual = USUAL_SHARE * ((1 - GIVEN_SHARE - LAST_SHARE) / 4 + LAST_SHARE)
+    given, random = USUAL_SHARE * GIVEN_SHARE / 4, (1 - USUAL_SHARE) / 4
+    every = usual + given + random
+    first = one.float().mean(0)
+    assert float(first[3]) == pytest.approx((usual + random / 2) / every, abs=0.015)
+    assert float(first[0]) == pytest.approx((given + random / 2) / every, abs=0.015)
+
+
+def test_a_late_code_is_asked_of_everything_else_in_its_share() -> None:
+    known = torch.ones(40_000, 4, dtype=torch.bool)
+    orders = Orders(SHAPES, torch.arange(4), torch.tensor([0, 1, 2, -1]))
+    task = orders.draw(Codes(known, ~known), torch.Generator().manual_seed(1))
+    alone = task.observed[:, :3].all(1) & task.wanted[:, 3]
+    usual = USUAL_SHARE * ((1 - GIVEN_SHARE - LAST_SHARE) / 4 + LAST_SHARE)
+    # In a random order codes 0, 1 and 2, one after the other, ring before code 3: 1/2 each time.
+    random = (1 - USUAL_SHARE) / 4 / 8
+    assert float(alone.float().mean()) == pytest.approx(usual + random, abs=0.006)
 
 
 def test_the_seed_decides() -> None:
