@@ -16,9 +16,9 @@ class Sizes(NamedTuple):
 
 MANY_ROWS = 20_000
 """From here on rows are many enough that a network of 256 units hardly learns them by heart."""
-LEAST_DROPOUT, DROPOUT, MOST_DROPOUT = 0.2, 0.42, 0.7
-EPOCHS = 40
-MOST_EPOCHS = 80
+LEAST_DROPOUT, DROPOUT, MOST_DROPOUT = 0.2, 0.5, 0.7
+EPOCHS = 35
+MOST_EPOCHS = 70
 FEWEST_EPOCHS = 4
 FEW_ROWS, FEW_ROWS_EPOCHS = 5000, 50
 """With fewer rows than these a network learns them by heart before it has had all its passes: they
@@ -46,7 +46,7 @@ def choose_sizes(rows: int, values: int) -> Sizes:
     many = max(MANY_ROWS / 2, ROWS_OF_VALUE * values)
     detailed = values >= MANY_VALUES and rows >= many
     width, blocks = (384, 3) if detailed else (256, 2)
-    usual = (1.75 if detailed else 1.0) * EPOCHS * (MANY_ROWS / max(rows, 1)) ** 0.5
+    usual = (2.0 if detailed else 1.0) * EPOCHS * (MANY_ROWS / max(rows, 1)) ** 0.5
     affordable = int(MOST_WORK / (max(rows, 1) * max(values, 1) * width))
     return Sizes(
         width=width,
@@ -72,5 +72,5 @@ def _most_epochs(rows: int) -> int:
 
 
 def _dropout(rows: int) -> float:
-    chance: float = DROPOUT * (MANY_ROWS / rows) ** 0.22
+    chance: float = DROPOUT * (MANY_ROWS / rows) ** 0.15
     return round(min(max(chance, LEAST_DROPOUT), MOST_DROPOUT), 3)
