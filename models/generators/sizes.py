@@ -17,6 +17,8 @@ class Sizes(NamedTuple):
 MANY_ROWS = 20_000
 """From here on rows are many enough that a network of 256 units hardly learns them by heart."""
 LEAST_DROPOUT, DROPOUT, MOST_DROPOUT = 0.2, 0.5, 0.7
+DROPOUT_OF_DETAIL = 0.4
+"""DROPOUT of tables with detail: few rows equal a real one there, and relations must be sharp."""
 EPOCHS = 35
 MOST_EPOCHS = 70
 FEWEST_EPOCHS = 4
@@ -54,7 +56,7 @@ def choose_sizes(rows: int, values: int) -> Sizes:
         epochs=min(max(round(usual), FEWEST_EPOCHS), _most_epochs(rows), max(affordable, 1)),
         batch_rows=_batch_rows(rows),
         learning_rate=2e-3,
-        dropout=_dropout(max(rows, 1)),
+        dropout=_dropout(max(rows, 1), DROPOUT_OF_DETAIL if detailed else DROPOUT),
     )
 
 
@@ -71,6 +73,6 @@ def _most_epochs(rows: int) -> int:
     return min(max(round(few), FEW_ROWS_EPOCHS), MOST_EPOCHS)
 
 
-def _dropout(rows: int) -> float:
-    chance: float = DROPOUT * (MANY_ROWS / rows) ** 0.15
+def _dropout(rows: int, usual: float) -> float:
+    chance: float = usual * (MANY_ROWS / rows) ** 0.15
     return round(min(max(chance, LEAST_DROPOUT), MOST_DROPOUT), 3)
