@@ -1,5 +1,6 @@
 """The any-order model of rows of codes: fitted on an int array, completes int arrays."""
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -16,7 +17,7 @@ from models.generators.code_layout import CodeLayout
 from models.generators.density import log_probabilities
 from models.generators.drawing import CodeDrawing, Shifts, drawing_order
 from models.generators.guide import Guide
-from models.generators.likeness import rows_of_own
+from models.generators.likeness import compared_rows, rows_of_own
 from models.generators.orders import Codes, Orders
 from models.generators.packing import PackedRows, unpacked
 from models.generators.sizes import Sizes
@@ -103,20 +104,22 @@ class CodeModel:
 
         Both together take no more than what is left of `max_seconds`, of which `spent` are gone.
         """
+        started = time.monotonic()
+        regularize, places = self.smoothed_by(rows.codes), self._places(rows.codes)
         plan = TrainingPlan(
             epochs=self.sizes.epochs,
             batch_rows=self.sizes.batch_rows,
             learning_rate=self.sizes.learning_rate,
             max_seconds=max_seconds and max_seconds * (1 - CALIBRATION_SHARE),
-            spent=spent,
+            spent=spent + time.monotonic() - started,
         )
         objective = Objective(
             step=lambda batch, random: self.loss(*unpacked(rows.codes[batch]), random),
             rows=len(rows.codes),
             watched=self._watched(rows),
-            regularize=self.smoothed_by(rows.codes),
+            regularize=regularize,
         )
-        with self.network.heads.waving(self._places(rows.codes)):
+        with self.network.heads.waving(places):
             record = train(self.network, objective, plan, seed=seed, company=company)
         random = torch.Generator().manual_seed(seed)
         most = self._affordable(self.calibrated_rows(len(rows.codes)), record, max_seconds)
@@ -226,13 +229,13 @@ class CodeModel:
         cells inside a bin share their head with those of all other bins, so that the rows of one
         bin count.
         """
-        pairs, strengths = [], []
+        pairs, strengths, compared = [], [], compared_rows(codes)
         for code, line in self.layout.lines():
             start = self.network.heads.starts[code]
             counts = self.layout.counts(codes, code)
             bins = int((counts.sum(1) > 0).sum())
             rows = (counts.sum(0) / max(bins, 1)).clamp_min(1).tolist()
-            wanted = rows_of_own(self.layout, codes, code, line)
+            wanted = rows_of_own(self.layout, compared, code, line)
             for (one, following), own in zip(pairwise(line), wanted, strict=True):
                 pairs.append((start + one, start + following))
                 strengths.append(own / max(rows[one], rows[following]))

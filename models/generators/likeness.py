@@ -27,17 +27,22 @@ class _Compared(NamedTuple):
     freedom: float
 
 
-def rows_of_own(layout: CodeLayout, codes: Tensor, code: int, line: tuple[int, ...]) -> FloatArray:
+def compared_rows(codes: Tensor) -> IntArray:
+    """Rows to compare neighbours by, evenly taken from `(rows, codes)`, each code's together."""
+    step = max(1, -(-len(codes) // COMPARED_ROWS))
+    return np.asfortranarray(codes[::step].numpy())
+
+
+def rows_of_own(layout: CodeLayout, rows: IntArray, code: int, line: tuple[int, ...]) -> FloatArray:
     """How many rows a value needs before they tell as much of it as its neighbours on the line do.
 
-    For each pair of neighbours, `(values - 1,)`; `codes` are those of the rows `(rows, codes)`.
+    For each pair of neighbours, `(values - 1,)`; `rows` are `compared_rows` `(rows, codes)`.
     Lists of places with a code of their own, such as prices, may have nothing in common but their
     order; the bins of a number are mostly alike. So both are looked at apart: the variance between
     neighbours, in what the other columns show, beside the variance within a value, by the method
     of moments (DerSimonian and Laird 1986), is the weight that a value's own rows get where
     estimates are drawn towards their neighbours (empirical Bayes, Morris 1983).
     """
-    rows = codes[:: -(-len(codes) // COMPARED_ROWS)].long().clamp_min(UNKNOWN).numpy()
     others = _others(layout, code)
     pairs = np.array(list(pairwise(line)), dtype=np.int64)
     single = _single(layout, code, pairs)
@@ -55,7 +60,7 @@ def _own(found: _Compared) -> float:
 
 
 def _single(layout: CodeLayout, code: int, pairs: IntArray) -> BoolArray:
-    """Which pairs have a single value in them, and not a span that is refined."""
+    """Which pairs have a value in them that no further code refines; bins of one cell are such."""
     part = layout.first.index(code)
     spans = [each.applies_from for each in layout.parts if each.parent == part and each.nested]
     if layout.shapes[code].nested or not spans:
@@ -92,7 +97,7 @@ def _compare(
     places[used] = np.arange(len(used))
     values, pairs = places[values], pairs.reshape(-1, 2)
     for other in others:
-        size, shown = layout.shapes[other].cardinality, rows[:, other]
+        size, shown = layout.shapes[other].cardinality, rows[:, other].astype(np.int64)
         known = (values >= 0) & (shown >= 0)
         keys = values[known] * size + shown[known]
         table = np.bincount(keys, minlength=len(used) * size).reshape(len(used), size)
@@ -107,10 +112,10 @@ def _within_parents(
     layout: CodeLayout, rows: IntArray, code: int, pairs: IntArray
 ) -> tuple[IntArray, IntArray]:
     """Values `(rows,)`, negative where there is none, and pairs of them, apart by parent."""
-    values, shape = rows[:, code], layout.shapes[code]
+    values, shape = np.maximum(rows[:, code].astype(np.int64), UNKNOWN), layout.shapes[code]
     if not shape.nested:
         return values, pairs
-    above = rows[:, shape.parent]
+    above = rows[:, shape.parent].astype(np.int64)
     values = np.where((values >= 0) & (above >= 0), above * shape.cardinality + values, UNKNOWN)
     starts = np.arange(layout.shapes[shape.parent].cardinality) * shape.cardinality
     everywhere = (starts[:, None, None] + pairs).reshape(-1, 2)

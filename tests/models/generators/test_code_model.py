@@ -188,3 +188,26 @@ def test_values_of_few_rows_learn_from_their_neighbours(monkeypatch: pytest.Monk
     assert few[0] < few[1] - 0.015
     # With rows enough, what is sharp stays sharp.
     assert many[0] < many[1] + 0.01
+
+
+def test_places_are_middle_ranks_along_the_line_and_cells_have_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Value 0 is missing, the others lie in the order 2, 1, 3; 3 has cells. 1, 3 and 6 rows."""
+    parts = (Part(4, line=(2, 1, 3)), Part(2, 0, 3, nested=True, line=(0, 1)))
+    made = CodeModel.untrained(parts, SIZES._replace(epochs=1), seed=1)
+    values = np.repeat([0, 2, 1, 3], [5, 1, 3, 6])
+    cells = np.where(values == 3, np.arange(15) % 2, -1)
+    waved = []
+    heads = made.network.heads
+    monkeypatch.setattr(
+        heads, "waving", lambda places: waved.append(places) or type(heads).waving(heads, places)
+    )
+    rows = packed(made, np.stack([values, cells], 1))._replace(watched=torch.zeros(0).long())
+    made.start_at_marginals(rows)
+    made.fit(rows, seed=1)
+    assert list(waved[0]) == [0]
+    assert waved[0][0].isnan().tolist() == [True, False, False, False]
+    assert waved[0][0][1:].tolist() == pytest.approx([0.25, 0.05, 0.7])
+    assert heads.waves is None
+    assert not [name for name in made.arrays() if "waves" in name]

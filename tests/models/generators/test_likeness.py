@@ -6,7 +6,13 @@ import torch
 
 from models.encoding.column import IntArray, Part
 from models.generators.code_layout import CodeLayout
-from models.generators.likeness import FEWEST_ROWS, MOST_ROWS, USUAL_ROWS, rows_of_own
+from models.generators.likeness import (
+    FEWEST_ROWS,
+    MOST_ROWS,
+    USUAL_ROWS,
+    compared_rows,
+    rows_of_own,
+)
 
 LINE = tuple(range(20))
 PARTS = (Part(20, line=LINE), Part(5), Part(3))
@@ -15,7 +21,9 @@ PARTS = (Part(20, line=LINE), Part(5), Part(3))
 def wanted(parts: tuple[Part, ...], rows: IntArray, code: int = 0) -> list[float]:
     layout = CodeLayout.of(parts)
     line = dict(layout.lines())[code]
-    return [float(each) for each in rows_of_own(layout, layout.to_network(rows), code, line)]
+    return [
+        float(each) for each in rows_of_own(layout, layout.to_network(rows).numpy(), code, line)
+    ]
 
 
 def rows_of(shares: np.ndarray, count: int = 20_000) -> IntArray:
@@ -90,5 +98,5 @@ def test_values_that_are_not_told_or_do_not_apply_count_for_nothing() -> None:
     layout = CodeLayout.of(PARTS)
     packed = layout.to_network(rows)
     gone = torch.cat([packed, torch.full((5_000, 3), -2), torch.full((5_000, 3), -1)])
-    same = rows_of_own(layout, packed, 0, LINE)
-    assert rows_of_own(layout, gone, 0, LINE).tolist() == same.tolist()
+    same = rows_of_own(layout, compared_rows(packed), 0, LINE)
+    assert rows_of_own(layout, compared_rows(gone), 0, LINE).tolist() == same.tolist()

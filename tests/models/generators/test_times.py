@@ -56,6 +56,7 @@ def calls(rows: int = 5000, seed: int = 0) -> Dataset:
 
 @cache
 def call_model() -> AnyOrderGenerator:
+    # So few units serve the numbers first: a column without numbers needs more passes.
     options = AnyOrderOptions(width=48, blocks=1, epochs=60, batch_rows=256)
     return AnyOrderGenerator(options).fit(calls(), seed=1)
 
