@@ -11,8 +11,9 @@ from models.generators.code_layout import CodeLayout
 from models.nets.code_heads import ROOT
 
 USUAL_ROWS = 700
-"""What is taken for the answer as far as the rows do not tell."""
+"""Rows of a value's own that are wanted as far as the table does not tell."""
 FEWEST_ROWS, MOST_ROWS = 5, 5_000
+"""Bounds of the answer: nothing is drawn together for good, and nothing left alone entirely."""
 COMPARED_CODES = 32
 """Other codes that neighbours are compared by, at most."""
 COMPARED_ROWS = 50_000
@@ -20,7 +21,11 @@ COMPARED_ROWS = 50_000
 
 
 class _Compared(NamedTuple):
-    """Squared differences of neighbours above chance, what rows weigh in them, and the chances."""
+    """Chi-squares of neighbours beside what chance makes of them, summed.
+
+    `excess` is by how much they are larger, `weight` by how much they would be for each unit of
+    variance between neighbours, `freedom` their degrees of freedom.
+    """
 
     excess: float
     weight: float
@@ -37,11 +42,11 @@ def rows_of_own(layout: CodeLayout, rows: IntArray, code: int, line: tuple[int, 
     """How many rows a value needs before they tell as much of it as its neighbours on the line do.
 
     For each pair of neighbours, `(values - 1,)`; `rows` are `compared_rows` `(rows, codes)`.
-    Lists of places with a code of their own, such as prices, may have nothing in common but their
-    order; the bins of a number are mostly alike. So both are looked at apart: the variance between
-    neighbours, in what the other columns show, beside the variance within a value, by the method
-    of moments (DerSimonian and Laird 1986), is the weight that a value's own rows get where
-    estimates are drawn towards their neighbours (empirical Bayes, Morris 1983).
+    Values with a code of their own, such as prices, may have nothing in common but their order; the
+    bins of a number are mostly alike. So each kind is looked at by itself. The variance within a
+    value over the variance between neighbours, in what the other columns show, is the number of
+    rows at which a value's own and its neighbours weigh the same (empirical Bayes, Morris 1983);
+    the method of moments finds the latter (DerSimonian and Laird 1986).
     """
     others = _others(layout, code)
     pairs = np.array(list(pairwise(line)), dtype=np.int64)
@@ -53,7 +58,11 @@ def rows_of_own(layout: CodeLayout, rows: IntArray, code: int, line: tuple[int, 
 
 
 def _own(found: _Compared) -> float:
-    """So many rows; the usual number has the weight of what chance alone would show."""
+    """The inverse of the variance between neighbours, mixed with that of USUAL_ROWS.
+
+    The usual one weighs as much as one standard deviation of what chance alone shows: where
+    there is little to compare it stands, where there is much it hardly counts.
+    """
     chance = np.sqrt(2 * found.freedom) + 1
     variance = (max(found.excess, 0.0) + chance) / (found.weight + USUAL_ROWS * chance)
     return float(np.clip(1 / variance, FEWEST_ROWS, MOST_ROWS))
@@ -70,7 +79,7 @@ def _single(layout: CodeLayout, code: int, pairs: IntArray) -> BoolArray:
 
 
 def _others(layout: CodeLayout, code: int) -> IntArray:
-    """Codes that refine nothing, but for the one that this code is or refines."""
+    """Codes that refine nothing, without the one that this code is or refines; evenly taken."""
     top = code
     while layout.shapes[top].parent != ROOT:
         top = layout.shapes[top].parent

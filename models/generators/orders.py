@@ -13,7 +13,7 @@ USUAL_SHARE = 0.6
 GIVEN_SHARE = 0.25
 """Share of these whose late codes come first, as where rows of a class are asked for."""
 LAST_SHARE = 1 / 6
-"""Share of these that are cut where only the late codes are left: what others will predict."""
+"""Share of these that see all but the late codes: a target is what others predict from the rest."""
 
 
 class Codes(NamedTuple):
@@ -68,8 +68,8 @@ class Orders:
         any codes can be given: a code is available once the code that it refines is observed, and
         of the available ones each is equally likely to be next (drawn as a race in which a code's
         exponential clock starts when it becomes available).
-        Every row is cut after 0..codes-1 codes, all equally likely, but for LAST_SHARE of the usual
-        order, of which the late codes alone are left; and every available code is to be predicted
+        Every row is cut after 0..codes-1 codes, all equally likely; only LAST_SHARE of the rows in
+        the usual order see everything but the late codes. Every available code is to be predicted
         (Uria et al. 2014; Hoogeboom et al. 2022, order-agnostic autoregression).
 
         Which rows stand for a set of observed codes must not hang on the codes that are not in

@@ -11,7 +11,8 @@ from torch.autograd.function import once_differentiable
 WAVES = 8
 """Waves of each line, of one to so many half turns."""
 HEIGHT = 2.0
-"""By how much a step along a wave moves a row more than a step of the row's own."""
+"""Root mean square of each wave: by so much a step of its factor moves a row more than a step of
+the row's own."""
 
 
 class Line(NamedTuple):
