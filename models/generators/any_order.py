@@ -185,7 +185,7 @@ class AnyOrderGenerator:
         return self._untrained(sizes).restore(earlier.model_.arrays())
 
     def _untrained(self, sizes: Sizes, seed: int = 0) -> CodeModel:
-        """A model with random weights that draws the target from everything else of a row.
+        """A model with random weights that draws the target from the cells of all other columns.
 
         The network then predicts what others will learn to predict from its rows.
         """

@@ -26,7 +26,7 @@ class CodeLayout:
     A part of many values becomes two codes, the value divided by the root of the number of
     values and the remainder, the second refining the first (a two-level softmax, Goodman 2001);
     any other part is one code. `first[p]` is the first code of part p, `divisors[p]` is 0 where
-    it is one code. `late` are parts that are drawn after all others when nothing is given.
+    it is one code. `late` are parts that are drawn late when nothing is given: see `drawing_order`.
     """
 
     parts: tuple[Part, ...]

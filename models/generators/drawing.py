@@ -307,14 +307,21 @@ class _Groups:
 def drawing_order(layout: CodeLayout) -> list[tuple[int, int]]:
     """Network codes in the order of drawing, each with its part.
 
-    Few values first, for rows that agree share the work; details next to last; then what is late.
+    Few values first, for rows that agree share the work; then what is late; then the details of the
+    former, and of the latter. A target that was drawn from details, too, would be learned by heart:
+    they tell which row it is.
     """
     depths: list[int] = []
     for part in layout.parts:
         depths.append(0 if part.parent is None else depths[part.parent] + 1)
     parts = sorted(
         range(len(depths)),
-        key=lambda part: (part in layout.late, depths[part], layout.parts[part].cardinality),
+        key=lambda part: (
+            depths[part] > 0,
+            part in layout.late,
+            depths[part],
+            layout.parts[part].cardinality,
+        ),
     )
     return [
         (code, part)

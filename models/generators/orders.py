@@ -12,8 +12,9 @@ USUAL_SHARE = 0.6
 """Share of rows that are trained in the order in which rows are drawn."""
 GIVEN_SHARE = 0.25
 """Share of these whose late codes come first, as where rows of a class are asked for."""
-LAST_SHARE = 1 / 6
-"""Share of these that see all but the late codes: a target is what others predict from the rest."""
+LAST_SHARE = 0.3
+"""Share of these that are cut where the late codes begin: what others will predict from the rest is
+asked for as often as it is drawn."""
 
 
 class Codes(NamedTuple):
@@ -41,7 +42,7 @@ class Orders:
     """Draws orders of the codes of rows, and cuts them at random places.
 
     `usual` is the place of each code `(codes,)` when rows are drawn from nothing, `given` the same
-    when they are drawn from the codes that come last in it; without, there are no such codes.
+    when they are drawn from the late codes, which come first in it; without, there are none.
     """
 
     def __init__(
@@ -49,7 +50,8 @@ class Orders:
     ) -> None:
         self.usual = usual.float()
         self.given = self.usual if given is None else given.float()
-        self.late = int((self.given < self.usual).sum())
+        late = self.usual[self.given < self.usual]
+        self.before_late = int(late.min()) if len(late) else None
         parents = [shape.parent for shape in shapes]
         details = [code for code, above in enumerate(parents) if above != ROOT]
         self.details = torch.tensor(details, dtype=torch.long)
@@ -64,12 +66,12 @@ class Orders:
 
         A share of the rows, USUAL_SHARE, takes the usual order. Errors of the first codes drawn
         are passed on to all later ones, so what sampling meets most is trained most; and a target,
-        which is drawn last, is what is given most. All other rows take a random order, so that
+        which is drawn late, is what is given most. All other rows take a random order, so that
         any codes can be given: a code is available once the code that it refines is observed, and
         of the available ones each is equally likely to be next (drawn as a race in which a code's
         exponential clock starts when it becomes available).
         Every row is cut after 0..codes-1 codes, all equally likely; only LAST_SHARE of the rows in
-        the usual order see everything but the late codes. Every available code is to be predicted
+        the usual order are cut just before the late codes. Every available code is to be predicted
         (Uria et al. 2014; Hoogeboom et al. 2022, order-agnostic autoregression).
 
         Which rows stand for a set of observed codes must not hang on the codes that are not in
@@ -84,9 +86,9 @@ class Orders:
         clocks = torch.where(lots < GIVEN_SHARE * USUAL_SHARE, self.given, clocks)
         places = torch.rand(rows, generator=random) if alone else _stratified(rows, random)
         cuts = (places * size).long().clamp_max(size - 1)
-        if self.late:
+        if self.before_late is not None:
             last = (lots < USUAL_SHARE) & (lots >= (1 - LAST_SHARE) * USUAL_SHARE)
-            cuts = torch.where(last.squeeze(1), size - self.late, cuts)
+            cuts = torch.where(last.squeeze(1), self.before_late, cuts)
         before = clocks < clocks.sort(1).values.gather(1, cuts.unsqueeze(1))
         observed = codes.known & before
         wanted = codes.known & ~before & ~(codes.hidden & before).any(1, keepdim=True)

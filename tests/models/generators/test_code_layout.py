@@ -84,6 +84,6 @@ def test_everything_is_drawn_once_and_after_what_it_refines(parts: tuple[Part, .
         assert parent < 0 or order.index(parent) < place
 
 
-def test_what_is_late_is_drawn_after_all_others() -> None:
+def test_what_is_late_is_drawn_after_what_others_begin_with_and_its_details_last() -> None:
     layout = CodeLayout.of((Part(2), Part(3, parent=0), Part(9), Part(4, parent=2)), late=(0, 1))
-    assert [part for _, part in drawing_order(layout)] == [2, 3, 0, 1]
+    assert [part for _, part in drawing_order(layout)] == [2, 0, 3, 1]
