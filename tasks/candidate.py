@@ -18,7 +18,9 @@ from data_contracts.report import Finding, judge
 from data_contracts.schema import arrow_schema, column_type, to_frame
 from tasks.evaluate import MAX_EVALUATED_ROWS, read_sides
 from tasks.gate_runs import GateRuns, gate_state, run_gate
+from tasks.identity import content_id
 from tasks.prove import Ingest
+from tasks.split import Split
 from tasks.storage import Store
 from tasks.thinning import thinned
 
@@ -56,11 +58,12 @@ def judge_candidate(
 
     With `model`, candidates that are judged under one name are one model's: each further one is a
     retry and pays for it. Without, nobody knows whose they are: each further one is another look at
-    the same held-out rows and pays as well, but does not inherit a refusal. Raises ContractError
-    for a file that does not have the contract's columns, or not in types that can be restored.
+    the same held-out rows and pays as well, but does not inherit a refusal. Both are counted by the
+    proven rows, whatever else the contract tells of them by now. Raises ContractError for a file
+    that does not have the contract's columns, or not in types that can be restored.
     """
-    folder = f"{contract.id}/gates/{ingest.ingest}/{_model_folder(model)}"
-    opened = Store(store)
+    name, opened = _model_folder(model), Store(store)
+    folder = f"{contract.id}/gates/{_rows(opened, contract, ingest)}/{name}"
     tables = read_candidate(contract, candidate)
     content = _content(contract, candidate)
     runs = GateRuns(opened, folder, many_models=model is None)
@@ -88,6 +91,13 @@ def judge_candidate(
     if outcome.state != "pass":
         raise GateClosedError(outcome)
     return outcome
+
+
+def _rows(store: Store, contract: Contract, ingest: Ingest) -> str:
+    """A name of the proven rows of all tables."""
+    return content_id({
+        table.name: Split(store, contract, table, ingest.path).content for table in contract.tables
+    })  # fmt: skip
 
 
 def _model_folder(model: str | None) -> str:

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from data_contracts.errors import ContractError
-from data_contracts.loading import load_contract
+from data_contracts.loading import dump_contract, load_contract
 from data_contracts.schema import arrow_schema
 from flows.prove_dataset import prove_here
 from tasks.candidate import GateClosedError, judge_candidate, read_candidate
@@ -120,6 +120,26 @@ def test_a_copy_of_the_training_rows_is_refused_with_exit_code_3(
     assert (caught.value.exit_code, outcome.state) == (3, "refused")
     assert outcome.tests["exact_copies"] == outcome.tests["hygiene"] == "refuse"
     assert list(Path(outcome.record).glob("run-0001.json"))
+
+
+def test_other_words_in_the_contract_lift_no_refusal(proven: tuple[Path, Ingest]) -> None:
+    folder, first = proven
+    path, store = folder / "people.odcs.yaml", str(folder / "store")
+    contract = load_contract(path)
+    split = Split(Store(store), contract, contract.tables[0], first.path)
+    pq.write_table(split.training(), folder / "leak.parquet")
+    pq.write_table(split.holdout(), folder / "again.parquet")
+    table = contract.tables[0].model_copy(update={"min_rows": 11})
+    other = folder / "other.odcs.yaml"
+    other.write_text(dump_contract(contract.model_copy(update={"tables": (table,)})))
+    second = prove_here(other, store)
+    assert second.ingest != first.ingest
+    with pytest.raises(GateClosedError):
+        judge_candidate(contract, first, store, folder / "leak.parquet", "maker")
+    with pytest.raises(GateClosedError) as caught:
+        judge_candidate(load_contract(other), second, store, folder / "again.parquet", "maker")
+    assert (caught.value.exit_code, caught.value.outcome.tests["gate_runs"]) == (3, "refuse")
+    assert len(list(Path(caught.value.outcome.record).glob("run-*.json"))) == 2
 
 
 def test_held_out_rows_are_not_refused(proven: tuple[Path, Ingest]) -> None:
