@@ -12,7 +12,7 @@ USUAL_SHARE = 0.6
 """Share of rows that are trained in the order in which rows are drawn."""
 GIVEN_SHARE = 0.25
 """Share of these whose late codes come first, as where rows of a class are asked for."""
-LAST_SHARE = 0.3
+LAST_SHARE = 0.4
 """Share of these that are cut where the late codes begin: what others will predict from the rest is
 asked for as often as it is drawn."""
 
