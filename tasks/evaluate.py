@@ -119,10 +119,10 @@ class RealSides:
     def _columns(self, name: str, candidate: Read, names: list[str]) -> dict[Side, pd.DataFrame]:
         split = self.splits[name]
         made = [part.select(names).replace_schema_metadata(None) for part in candidate(names)]
-        empty = arrow_schema(split.table).empty_table().select(names)
+        made = made or [arrow_schema(split.table).empty_table().select(names)]
         return {
             "training": to_frame(split.training(columns=names)),
-            "synthetic": to_frame(pa.concat_tables([empty, *made])),
+            "synthetic": to_frame(pa.concat_tables(made)),
             "holdout": to_frame(split.unseen(split.shared_units(), columns=names)),
         }
 

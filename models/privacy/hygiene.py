@@ -70,8 +70,8 @@ def evaluate_hygiene(
             issued[column.name] = _used_again(column, sides)
         for each in one.columns:
             if each.name == column.name:
-                found, count = (extreme, _extremes) if each.is_number else (rare, _rare_categories)
-                found[column.name] = count(one, each, fewest)
+                into, count = (extreme, _extremes) if each.is_number else (rare, _rare_categories)
+                into[column.name] = count(one, each, fewest)
     kinds = (
         Shown("identifiers used again", issued),
         Shown(f"categories of fewer than {fewest} units", rare),

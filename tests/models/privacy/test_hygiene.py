@@ -105,7 +105,8 @@ def test_fresh_numbers_up_to_a_declared_end_may_meet_those_of_training_units() -
     """Of few numbers that are possible there, a fresh draw shows some that single people have."""
 
     def ages(seed: int) -> list[int]:
-        return (90 - np.random.default_rng(seed).geometric(0.2, ROWS)).tolist()
+        drawn = np.random.default_rng(seed).geometric(0.2, ROWS)
+        return [90 - int(number) for number in drawn]
 
     training, synthetic = (with_column(rows, "income", ages(seed))
                            for seed, rows in ((1, TRAINING), (2, FRESH)))  # fmt: skip
@@ -129,7 +130,7 @@ def test_of_a_larger_table_every_row_is_looked_at() -> None:
         tables: dict[Side, pa.Table] = {
             "training": training, "synthetic": synthetic, "holdout": HOLDOUT,
         }  # fmt: skip
-        frames = {side: to_frame(table.slice(0, ROWS // 2)) for side, table in tables.items()}
+        frames = {side: to_frame(table.slice(0, 3 * ROWS // 4)) for side, table in tables.items()}
         promises = contract()
         coded = code_table(promises.tables[0], promises.bars, frames, 1)
 
