@@ -27,6 +27,8 @@ PERSONAL = {"email", "phone", "iban", "national_id", "address", "free_text"}
 # For keys, names and numbers up to a declared end, which may stand in both by chance.
 CHANCE = 1e-4
 MOST_DIGITS = 6
+# Where held-out values show how often fresh ones meet real ones by chance: the outer tenth.
+OUTER = 0.9
 
 
 @dataclass(frozen=True)
@@ -164,33 +166,42 @@ def _extremes(coded: CodedTable, column: CodedColumn, fewest: int) -> int:
     count = 0
     for sign, declared in ends.items():
         bound = _kth(sign * values["training"], coded.units["training"], fewest)
-        beyond = {side: each[sign * each > bound] for side, each in values.items()}
         if declared is None:
-            count += len(_rounded(beyond["training"], step) & shown)
+            beyond = values["training"][sign * values["training"] > bound]
+            count += len(_rounded(beyond, step) & shown)
         else:
-            end, spacing = _as_number(column.column, declared), _spacing(values["training"])
-            count += _more_than_chance(beyond, abs(sign * bound - end), spacing, end)
+            outwards = {side: sign * each for side, each in values.items()}
+            count += _more_than_chance(outwards, bound, sign * _as_number(column.column, declared))
     return count
 
 
-def _more_than_chance(
-    beyond: dict[Side, FloatArray], length: float, spacing: float, end: float
-) -> int:
+def _more_than_chance(values: dict[Side, FloatArray], bound: float, end: float) -> int:
     """How many own values of training units the release shows, 0 where chance explains it.
 
-    `beyond` are the values between the k-th most extreme one and the declared end, over a `length`
-    of whose numbers `spacing` apart each is as likely as the next. The end itself is public.
+    Asked of the values between the k-th most extreme one, the `bound`, and the declared `end`, all
+    turned so that the end is the largest. The end itself is public.
     """
+    spacing = _spacing(values["training"])
+    beyond = {side: each[each > bound] for side, each in values.items()}
     public = _rounded(np.append(beyond["holdout"], end), spacing)
     own, made = (_rounded(beyond[side], spacing) - public for side in ("training", "synthetic"))
     hits = len(own & made)
-    if not hits or not spacing:
-        return hits
-    ahead = np.abs(np.concatenate([beyond["training"], beyond["synthetic"]]) - end)
-    # Values lie nearer to the k-th than to the end: twice their middle distance from it holds most.
-    usual = min(length, 2 * (length - float(np.median(ahead[~np.isnan(ahead)]))))
-    places = max(int(usual / spacing), len(own | made))
-    return hits if stats.hypergeom.sf(hits - 1, places, len(own), len(made)) < CHANCE else 0
+    if not hits:
+        return 0
+    # Where people round, or values lie on a lattice that nobody sees, fresh ones meet real ones.
+    tail = np.nanquantile(values["training"], OUTER)
+    outer = _rounded(values["holdout"][values["holdout"] >= tail], spacing)
+    met = len(outer & _rounded(values["training"], spacing))
+    if met:
+        chance = stats.binom.sf(hits - 1, len(made), (met + 1) / (len(outer) + 2))
+    elif spacing:
+        # Values lie nearer to the bound: twice their middle distance from it holds most of them.
+        ahead = np.array(sorted(own | made)) * spacing - bound
+        places = max(int(2 * np.median(ahead) / spacing), len(own | made))
+        chance = stats.hypergeom.sf(hits - 1, places, len(own), len(made))
+    else:
+        chance = 0.0
+    return hits if chance < CHANCE else 0
 
 
 def _as_number(column: Column, declared: float | int | str) -> float:

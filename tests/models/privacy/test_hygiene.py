@@ -43,12 +43,15 @@ def contract(changes: dict[str, dict[str, Any]] | None = None) -> Contract:
 
 
 def judge(
-    synthetic: pa.Table, training: pa.Table = TRAINING, promises: Contract | None = None
+    synthetic: pa.Table,
+    training: pa.Table = TRAINING,
+    promises: Contract | None = None,
+    holdout: pa.Table = HOLDOUT,
 ) -> Finding:
     promises = promises or contract()
     frames: dict[Side, Any] = {
         "training": to_frame(training), "synthetic": to_frame(synthetic),
-        "holdout": to_frame(HOLDOUT),
+        "holdout": to_frame(holdout),
     }  # fmt: skip
     table = promises.tables[0]
     return evaluate_hygiene(code_table(table, promises.bars, frames, 1), frames)
@@ -114,6 +117,19 @@ def test_fresh_numbers_up_to_a_declared_end_may_meet_those_of_training_units() -
     promises = {"income": {"minimum": 0, "maximum": 90}}
     assert judge(synthetic, training, contract(promises)).state == "pass"
     assert judge(synthetic, training).state == "refuse"
+
+
+def test_round_numbers_that_people_give_may_meet_up_to_a_declared_end() -> None:
+    def rounded(seed: int, rows: pa.Table) -> pa.Table:
+        random = np.random.default_rng(seed)
+        incomes = np.round(random.lognormal(8, 1, ROWS), -3)
+        incomes[random.random(ROWS) < 0.05] += 37
+        return with_column(rows, "income", incomes.tolist())
+
+    training, synthetic = rounded(1, TRAINING), rounded(2, FRESH)
+    synthetic = with_first(synthetic, "income", [max(training["income"].to_pylist())])
+    promises = contract({"income": {"minimum": 0, "maximum": 10**6}})
+    assert judge(synthetic, training, promises, rounded(3, HOLDOUT)).state == "pass"
 
 
 def test_of_a_larger_table_every_row_is_looked_at() -> None:
