@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +74,10 @@ def judge_candidate(
     }
     real = read_sides(opened, contract, ingest)
     sides = (real.training, Dataset(contract, frames), real.unseen)
-    counts = {name: counted["training"] for name, counted in real.rows.items()}
-    findings = (*run_gate(runs, content, sides, counts), *real.shared)
+    larger = real.larger({
+        name: (rows.num_rows, partial(_columns, rows)) for name, rows in tables.items()
+    })  # fmt: skip
+    findings = (*run_gate(runs, content, sides, larger), *real.shared)
     outcome = GateOutcome(
         state=gate_state(findings),
         contract=contract.id,
@@ -216,11 +219,12 @@ def _first_that_fails(values: pa.ChunkedArray, target: pa.DataType) -> int:
 
 def _looked_at(table: Table, rows: pa.Table, content: str) -> pa.Table:
     """At most MAX_EVALUATED_ROWS, chosen by the candidate's own hash: nobody knows which before."""
-
-    def read(columns: list[str] | None) -> Iterator[pa.Table]:
-        yield rows if columns is None else rows.select(columns)
-
+    read = partial(_columns, rows)
     return pa.concat_tables(thinned(read, table, MAX_EVALUATED_ROWS, int(content[:12], 16)))
+
+
+def _columns(rows: pa.Table, columns: list[str] | None) -> Iterator[pa.Table]:
+    yield rows if columns is None else rows.select(columns)
 
 
 def _content(contract: Contract, candidate: Path) -> str:

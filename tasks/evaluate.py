@@ -1,10 +1,12 @@
 """Judge a sampled candidate against training and holdout rows."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from prefect import task
@@ -18,7 +20,7 @@ from data_contracts.report import Finding, Report, judge
 from data_contracts.schema import arrow_schema, to_frame
 from tasks.announce import ProgressReporter
 from tasks.fit import FittedModel
-from tasks.gate_runs import GateRuns, run_gate
+from tasks.gate_runs import GateRuns, Larger, Side, run_gate
 from tasks.identity import versions
 from tasks.private_audit import audit_findings
 from tasks.private_release import published_report
@@ -26,7 +28,7 @@ from tasks.prove import Ingest
 from tasks.run import Run
 from tasks.split import Split
 from tasks.storage import Store
-from tasks.thinning import thinned
+from tasks.thinning import Read, thinned
 
 # Figures settle long before this many rows, and memory must not grow with the table.
 MAX_EVALUATED_ROWS = 100_000
@@ -72,7 +74,9 @@ def evaluate_candidate(
         gated = run_gate(
             GateRuns(store, f"{model.path}/privacy"), content,
             (real.training, synthetic, real.unseen),
-            {name: counts["training"] for name, counts in rows.items()},
+            real.larger({
+                name: (rows[name]["synthetic"], _reader(run, name, parts)) for name in candidate
+            }),
             progress=lambda done, told: progress((1 + done) / 2, told),
         )  # fmt: skip
     return Evaluated(
@@ -88,7 +92,8 @@ class RealSides:
     """Training and held-out rows of all tables, at most MAX_EVALUATED_ROWS, and how many exist.
 
     `unseen` are the held-out rows of units that have no training rows, the only ones that the gate
-    may hold training units against. `shared` says of which tables they are not all.
+    may hold training units against. `shared` says of which tables they are not all. `splits` read
+    what there is beyond.
     """
 
     training: Dataset
@@ -96,13 +101,38 @@ class RealSides:
     unseen: Dataset
     rows: dict[str, dict[str, int]]
     shared: tuple[Finding, ...]
+    splits: dict[str, Split]
+
+    def larger(self, candidate: Mapping[str, tuple[int, Read]]) -> Larger:
+        """What there is beyond the rows that are compared.
+
+        `candidate` tells how many rows the candidate has of each table, and reads them.
+        """
+        columns = {
+            name: partial(self._columns, name, read)
+            for name, (rows, read) in candidate.items()
+            if max(rows, *self.rows[name].values()) > MAX_EVALUATED_ROWS
+        }
+        training = {name: counts["training"] for name, counts in self.rows.items()}
+        return Larger(training, columns)
+
+    def _columns(self, name: str, candidate: Read, names: list[str]) -> dict[Side, pd.DataFrame]:
+        split = self.splits[name]
+        made = [part.select(names).replace_schema_metadata(None) for part in candidate(names)]
+        made = made or [arrow_schema(split.table).empty_table().select(names)]
+        return {
+            "training": to_frame(split.training(columns=names)),
+            "synthetic": to_frame(pa.concat_tables(made)),
+            "holdout": to_frame(split.unseen(split.shared_units(), columns=names)),
+        }
 
 
 def read_sides(store: Store, contract: Contract, ingest: Ingest) -> RealSides:
     """Reads both sides of the split; the contract's holdout may be a table of its own."""
     training, holdout, unseen, rows, told = {}, {}, {}, {}, []
+    splits = {table.name: Split(store, contract, table, ingest.path) for table in contract.tables}
     for table in contract.tables:
-        name, split = table.name, Split(store, contract, table, ingest.path)
+        name, split = table.name, splits[table.name]
         training[name] = to_frame(split.training(MAX_EVALUATED_ROWS))
         holdout[name] = unseen[name] = to_frame(split.holdout(MAX_EVALUATED_ROWS))
         rows[name] = {"training": split.count_training(), "holdout": split.count_holdout()}
@@ -115,6 +145,7 @@ def read_sides(store: Store, contract: Contract, ingest: Ingest) -> RealSides:
         unseen=Dataset(contract, unseen),
         rows=rows,
         shared=tuple(told),
+        splits=splits,
     )
 
 
@@ -132,20 +163,25 @@ def _read_candidate(run: Run, name: str, parts: list[ArtifactRef]) -> pa.Table:
 
     A table that a foreign key leads to stays whole: a thinned parent would leave children alone.
     """
-    mine = [part for part in parts if f"/data/{name}/" in part.uri]
     keys = [key for table in run.contract.tables for key in table.foreign_keys]
-    table, fs = run.contract.table(name), run.open_store().fs
-
-    def read(columns: list[str] | None) -> Iterator[pa.Table]:
-        for part in mine:
-            yield pq.read_table(part.uri, filesystem=fs, columns=columns)
-
+    table, read = run.contract.table(name), _reader(run, name, parts)
     if any(key.parent == name for key in keys):
         kept = list(read(None))
     else:
         kept = thinned(read, table, MAX_EVALUATED_ROWS, run.contract.sampling.seed)
     kept.insert(0, arrow_schema(table).empty_table())
     return pa.concat_tables(part.replace_schema_metadata(None) for part in kept)
+
+
+def _reader(run: Run, name: str, parts: list[ArtifactRef]) -> Read:
+    fs = run.open_store().fs
+
+    def read(columns: list[str] | None) -> Iterator[pa.Table]:
+        for part in parts:
+            if f"/data/{name}/" in part.uri:
+                yield pq.read_table(part.uri, filesystem=fs, columns=columns)
+
+    return read
 
 
 def build_report(

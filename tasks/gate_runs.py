@@ -4,7 +4,9 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, NamedTuple
+
+import pandas as pd
 
 from data_contracts.contract import Contract
 from data_contracts.dataset import Dataset
@@ -16,8 +18,20 @@ from tasks.storage import Store
 # The state of a run that has not ended, or that was killed.
 BEGUN = "begun"
 
+Side = Literal["training", "synthetic", "holdout"]
 Sides = tuple[Dataset, Dataset, Dataset]
 """Training, synthetic and held-out rows."""
+
+
+Columns = Callable[[list[str]], dict[Side, pd.DataFrame]]
+"""Gives all rows of all sides of a table, with the columns that are named."""
+
+
+class Larger(NamedTuple):
+    """Tables that the gate sees samples of, by name: all training rows, and how to read columns."""
+
+    training_rows: Mapping[str, int]
+    columns: Mapping[str, Columns]
 
 
 @dataclass(frozen=True)
@@ -101,7 +115,7 @@ def run_gate(
     runs: GateRuns,
     content: str,
     sides: Sides,
-    training_rows: Mapping[str, int] | None = None,
+    larger: Larger | None = None,
     *,
     progress: ProgressCallback | None = None,
 ) -> tuple[Finding, ...]:
@@ -110,15 +124,11 @@ def run_gate(
     The same content by the same rules is no retry: the judgement that is kept stands. Anything else
     is one, also the same content by another alpha or seed: alpha is divided by the number of runs,
     and a model that was refused stays refused, since drawing until the gate passes would be a leak
-    of its own. `training_rows` counts by table all training rows, where the side is a sample.
+    of its own. `larger` tells of tables of which a side is a sample.
     """
-    contract = sides[0].contract
-    shares = {
-        name: len(sides[0].tables[name]) / max(rows, 1)
-        for name, rows in (training_rows or {}).items()
-    }
+    contract, larger = sides[0].contract, larger or Larger({}, {})
     record = runs.judged_once(
-        content, _rules(contract), lambda number: _judged(sides, number, shares, progress)
+        content, _rules(contract), lambda number: _judged(sides, number, larger, progress)
     )
     return (*findings_of(record), _of_runs(contract.tables[0].name, record, runs))
 
@@ -134,12 +144,16 @@ def findings_of(record: dict[str, Any]) -> tuple[Finding, ...]:
 
 
 def _judged(
-    sides: Sides, number: int, shares: Mapping[str, float], progress: ProgressCallback | None
+    sides: Sides, number: int, larger: Larger, progress: ProgressCallback | None
 ) -> dict[str, Any]:
     from models.privacy.gate import Attempt, evaluate_privacy
 
     training, synthetic, holdout = sides
-    attempt = Attempt(training.contract.sampling.seed, number, shares)
+    shares = {
+        name: len(training.tables[name]) / max(rows, 1)
+        for name, rows in larger.training_rows.items()
+    }
+    attempt = Attempt(training.contract.sampling.seed, number, shares, larger.columns)
     gated = evaluate_privacy(training, synthetic, holdout, attempt, progress)
     return {
         "state": gate_state(gated.findings),

@@ -20,6 +20,8 @@ from tasks.storage import Store
 _MINIMUM_UNITS = 10
 
 Batches = Iterator[tuple[pa.Table, np.ndarray]]
+Names = list[str] | None
+"""The columns that are read; None for all."""
 
 
 class Split:
@@ -28,8 +30,9 @@ class Split:
     With a holdout table of its own, that table is the holdout and all proven rows are training
     rows. Otherwise the units with the smallest seeded hash, as many as the declared share, are the
     holdout: the same units on every run, with no list of them kept anywhere. All rows of a unit
-    fall on the same side. Where an earlier model is refreshed, no unit beyond the largest hash that
-    was held out from it is held out now: it may have learned that unit.
+    fall on the same side, in all tables that have units. Where an earlier model is refreshed, no
+    unit beyond the largest hash that was held out from it is held out now: it may have learned that
+    unit.
     """
 
     def __init__(self, store: Store, contract: Contract, table: Table, ingest: str) -> None:
@@ -40,6 +43,12 @@ class Split:
         self._private = contract.privacy is not None
         self._seed = split_seed(store, contract)
         self._threshold: np.uint64 | None = None
+        # A person in several tables falls on one side of all: these share their threshold.
+        self._beside = [
+            (_parts(store, f"{ingest}/{other.name}"), other.unit)
+            for other in contract.tables
+            if table.unit is not None and other.unit is not None and other.name != table.name
+        ]
         if not self.holdout_parts:
             self._threshold = self._holdout_threshold(
                 contract.holdout.share, earlier_mark(store, contract, table.name)
@@ -57,9 +66,9 @@ class Split:
         """A name of the proven rows: the same one where a contract says other things of them."""
         return content_id([self.store.sha256(path) for path in self.parts])
 
-    def training(self, max_rows: int | None = None) -> pa.Table:
+    def training(self, max_rows: int | None = None, columns: Names = None) -> pa.Table:
         """The training rows; of more than `max_rows`, a seeded choice of whole units."""
-        return self._collect(self._training_parts, max_rows)
+        return self._collect(self._training_parts, max_rows, columns)
 
     def holdout(self, max_rows: int | None = None) -> pa.Table:
         """The rows that no fit ever sees; of more than `max_rows`, a seeded choice."""
@@ -74,7 +83,9 @@ class Split:
         held_out = np.concatenate([none, *(keys for _, keys in self._holdout_parts(columns=[]))])
         return np.asarray(np.intersect1d(trained, held_out))
 
-    def unseen(self, shared: np.ndarray, max_rows: int | None = None) -> pa.Table:
+    def unseen(
+        self, shared: np.ndarray, max_rows: int | None = None, columns: Names = None
+    ) -> pa.Table:
         """The held-out rows of units that are not `shared`: no fit has seen these units at all."""
 
         def parts(columns: list[str] | None = None) -> Batches:
@@ -82,7 +93,7 @@ class Split:
                 apart = ~np.isin(keys, shared)
                 yield part.filter(pa.array(apart)), keys[apart]
 
-        return self._collect(parts, max_rows)
+        return self._collect(parts, max_rows, columns)
 
     def training_parts(self) -> Iterator[pa.Table]:
         """All training rows, a row group of the proven Parquet at a time."""
@@ -112,16 +123,14 @@ class Split:
             yield part.filter(pa.array(keep)), keys[keep]
 
     def _holdout_threshold(self, share: float, earlier: HoldoutMark | None) -> np.uint64:
-        found = [np.unique(keys) for _, keys in self._hashed(self.parts, columns=[])]
-        units = np.unique(np.concatenate(found)) if found else np.zeros(0, dtype=np.uint64)
+        units = self._unit_hashes(self.parts, self.table.unit)
         if len(units) < _MINIMUM_UNITS:
             what = f"units in column {self.table.unit!r}" if self.table.unit else "rows"
             raise ProofError(
                 f"table {self.table.name!r}: {len(units)} {what}; a holdout and a model need at "
                 f"least {_MINIMUM_UNITS}. Bring more data."
             )
-        count = min(max(1, round(share * len(units))), len(units) - 1)
-        last = int(share * 2.0**64) if self._private else int(units[count - 1])
+        last = int(share * 2.0**64) if self._private else self._share_of_all(share, units)
         if not int(units[0]) <= last < int(units[-1]):
             raise ProofError(
                 f"table {self.table.name!r}: all units fell on one side of the holdout. Bring "
@@ -137,11 +146,25 @@ class Split:
             )
         return np.uint64(threshold)
 
+    def _share_of_all(self, share: float, units: np.ndarray) -> int:
+        """The hash up to which as many units are held out as the share says, of all tables'."""
+        others = [self._unit_hashes(parts, unit) for parts, unit in self._beside]
+        together = np.unique(np.concatenate([units, *others]))
+        count = min(max(1, round(share * len(together))), len(together) - 1)
+        return int(together[count - 1])
+
+    def _unit_hashes(self, parts: list[str], unit: str | None) -> np.ndarray:
+        """The distinct hashes of the units in a table's parts, smallest first."""
+        found = [np.unique(keys) for _, keys in self._hashed_by(unit, parts, [])]
+        return np.unique(np.concatenate([np.zeros(0, dtype=np.uint64), *found]))
+
     def _hashed(self, paths: list[str], columns: list[str] | None = None) -> Batches:
-        unit = self.table.unit
+        return self._hashed_by(self.table.unit, paths, columns)
+
+    def _hashed_by(self, unit: str | None, paths: list[str], columns: list[str] | None) -> Batches:
         first_row = 0
         for path in paths:
-            names = columns if columns is None or unit is None else [*columns, unit]
+            names = columns if columns is None or unit is None else list({*columns, unit})
             with self.store.fs.open_input_file(path) as stream:
                 file = pq.ParquetFile(stream)
                 for group in range(file.num_row_groups):
@@ -150,7 +173,9 @@ class Split:
                     first_row += part.num_rows
                     yield part, keys
 
-    def _collect(self, batches: Callable[..., Batches], max_rows: int | None) -> pa.Table:
+    def _collect(
+        self, batches: Callable[..., Batches], max_rows: int | None, columns: Names = None
+    ) -> pa.Table:
         bound = np.uint64(0)
         if max_rows is not None:
             empty = np.zeros(0, dtype=np.uint64)
@@ -158,8 +183,10 @@ class Split:
             if len(ranks) > max_rows:
                 # The largest hashes: a choice independent of the one that made the holdout.
                 bound = ranks[-max_rows]
-        kept = [part.filter(pa.array(keys >= bound)) for part, keys in batches()]
-        return pa.concat_tables([arrow_schema(self.table).empty_table(), *kept])
+        kept = [part.filter(pa.array(keys >= bound)) for part, keys in batches(columns)]
+        named = arrow_schema(self.table).names if columns is None else columns
+        kept.insert(0, arrow_schema(self.table).empty_table())
+        return pa.concat_tables(part.select(named) for part in kept)
 
 
 def _parts(store: Store, folder: str) -> list[str]:

@@ -15,7 +15,7 @@ from models.privacy.attribute import AttributeInference, sensitive_columns
 from models.privacy.copies import Copying, ExactCopies, TailCopies
 from models.privacy.copy_votes import CopyTest
 from models.privacy.distance_share import evaluate_distance
-from models.privacy.hygiene import evaluate_hygiene
+from models.privacy.hygiene import Columns, evaluate_hygiene
 from models.privacy.membership import (
     Attacked,
     AttackedTable,
@@ -46,12 +46,14 @@ STAGES = 4
 class Attempt(NamedTuple):
     """The seed, and how often this model has been judged, this time included.
 
-    `training_shares` tells by table which share of all training rows is judged, where not all are.
+    `training_shares` tells by table which share of all training rows is judged, where not all are;
+    then `whole` reads all rows of all sides, for `hygiene`.
     """
 
     seed: int
     runs: int = 1
     training_shares: Mapping[str, float] = MappingProxyType({})
+    whole: Mapping[str, Columns] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,8 @@ def evaluate_privacy(
     gates = []
     for number, (each, sides) in enumerate(zip(coded, frames, strict=True)):
         tell = _teller(progress, number, len(coded))
-        gates.append(_gate_table(each, sides, (level, attempt), tell))
+        hygiene = evaluate_hygiene(each, sides, attempt.whole.get(each.table.name))
+        gates.append(_gate_table(each, hygiene, (level, attempt), tell))
     trials = [trial for gate in gates for trial in gate.trials]
     findings = (*settle(trials, alpha), *(found for gate in gates for found in gate.findings))
     names = [each.table.name for each in coded]
@@ -118,13 +121,12 @@ def evaluate_privacy(
 
 def _gate_table(
     coded: CodedTable,
-    frames: dict[Side, pd.DataFrame],
+    hygiene: Finding,
     rules: tuple[float, Attempt],
     tell: Callable[[float], None],
 ) -> _TableGate:
     level, attempt = rules
     runs, share = attempt.runs, attempt.training_shares.get(coded.table.name, 1.0)
-    hygiene = evaluate_hygiene(coded, frames)
     if min(coded.rows.values()) == 0 or not coded.columns:
         return _TableGate((hygiene, *_nothing_to_compare(coded)), (), {})
     coded, repeats = without_repeats(coded)

@@ -1,5 +1,6 @@
 """Values of few: identifiers used again, text copied, rare categories and extremes shown (G0)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,15 +10,25 @@ from scipy import stats
 
 from data_contracts.contract import Column
 from data_contracts.report import Finding
-from models.evaluation.coded import SIDES, CodedColumn, CodedTable, IntArray, Side
+from models.evaluation.coded import (
+    SIDES,
+    CodedColumn,
+    CodedTable,
+    IntArray,
+    Side,
+    code_table,
+)
 from models.evaluation.intervals import FloatArray
 from models.evaluation.row_codes import rounding_step
 
 FEWEST_UNITS = (5, 8)
 # What names one person only: made-up values never happen to be a real one.
 PERSONAL = {"email", "phone", "iban", "national_id", "address", "free_text"}
-# For keys and names, which may stand in both by chance.
+# For keys, names and numbers up to a declared end, which may stand in both by chance.
 CHANCE = 1e-4
+MOST_DIGITS = 6
+# Where held-out values show how often fresh ones meet real ones by chance: the outer tenth.
+OUTER = 0.9
 
 
 @dataclass(frozen=True)
@@ -28,32 +39,47 @@ class Shown:
     columns: dict[str, int]
 
 
-def evaluate_hygiene(coded: CodedTable, frames: dict[Side, pd.DataFrame]) -> Finding:
+Columns = Callable[[list[str]], dict[Side, pd.DataFrame]]
+"""Gives all rows of all sides of a table, with the columns that are named."""
+
+
+def evaluate_hygiene(
+    coded: CodedTable, frames: dict[Side, pd.DataFrame], whole: Columns | None = None
+) -> Finding:
     """`hygiene` (G0): does the release show a value that points at few training units?
 
     The attacker only reads. Refused for any of: an identifier or free text of a training unit; a
     category that fewer than k training units hold; the value of a number or date of one of the
     fewer than k units beyond the k-th most extreme training unit. k is 5 to 7, drawn by the seed,
     so that nobody can count on one threshold. What the contract tells is public: the categories it
-    lists, the side of a range whose end it declares; and so is what held-out units show as well.
+    lists, the ends of a range that it declares; and so is what held-out units show as well.
     Fresh draws may go beyond the k-th extreme by chance; to show a training unit's very own value
-    there is what gives it away. Names that people share, and keys that count up or follow a
-    pattern, are held against chance: of the real ones that they repeat, the training units' share.
+    there is what gives it away. Up to a declared end fresh draws go as a rule, and few values may
+    lie there: then the values of training units are held against chance, too. Names that people
+    share, and keys that count up or follow a pattern, are held against chance: of the real ones
+    that they repeat, the training units' share. Where `frames` are samples of larger tables,
+    `whole` reads these a column at a time: one address is one too many wherever it stands, and a
+    value of many units is one of few in a sample.
     """
     random = coded.random(60_000)
     fewest = int(random.integers(*FEWEST_UNITS))
-    issued = [column for column in coded.table.columns if coded.table.issues(column)]
-    found = (
-        Shown("identifiers used again", _counted(frames, issued)),
-        Shown(f"categories of fewer than {fewest} units", {
-            column.name: count for column in coded.columns if not column.is_number
-            and (count := _rare_categories(coded, column, fewest))
-        }),
-        Shown(f"values beyond the {fewest}-th most extreme unit", {
-            column.name: count for column in coded.columns if column.is_number
-            and (count := _extremes(coded, column, fewest))
-        }),
-    )  # fmt: skip
+    issued: dict[str, int] = {}
+    rare: dict[str, int] = {}
+    extreme: dict[str, int] = {}
+    for column in coded.table.columns:
+        one, sides = (coded, frames) if whole is None else _whole_column(coded, column, whole)
+        if coded.table.issues(column):
+            issued[column.name] = _used_again(column, sides)
+        for each in one.columns:
+            if each.name == column.name:
+                into, count = (extreme, _extremes) if each.is_number else (rare, _rare_categories)
+                into[column.name] = count(one, each, fewest)
+    kinds = (
+        Shown("identifiers used again", issued),
+        Shown(f"categories of fewer than {fewest} units", rare),
+        Shown(f"values beyond the {fewest}-th most extreme unit", extreme),
+    )
+    found = [Shown(each.what, {name: n for name, n in each.columns.items() if n}) for each in kinds]
     shown = [each for each in found if each.columns]
     words = "; ".join(f"{each.what} in {', '.join(sorted(each.columns))}" for each in shown)
     return Finding(
@@ -72,9 +98,14 @@ def evaluate_hygiene(coded: CodedTable, frames: dict[Side, pd.DataFrame]) -> Fin
     )
 
 
-def _counted(frames: dict[Side, pd.DataFrame], issued: list[Column]) -> dict[str, int]:
-    counts = {column.name: _used_again(column, frames) for column in issued}
-    return {name: count for name, count in counts.items() if count}
+def _whole_column(
+    coded: CodedTable, column: Column, whole: Columns
+) -> tuple[CodedTable, dict[Side, pd.DataFrame]]:
+    """One column with all rows, as if the table had no other."""
+    unit = [] if coded.table.unit in (None, column.name) else [str(coded.table.unit)]
+    sides = whole([column.name, *unit])
+    alone = coded.table.model_copy(update={"columns": (column,)})
+    return code_table(alone, coded.bars, sides, coded.seed), sides
 
 
 def _used_again(column: Column, frames: dict[Side, pd.DataFrame]) -> int:
@@ -134,12 +165,66 @@ def _extremes(coded: CodedTable, column: CodedColumn, fewest: int) -> int:
     shown = _rounded(values["synthetic"], step) - _rounded(values["holdout"], step)
     count = 0
     for sign, declared in ends.items():
-        if declared is not None:
-            continue
         bound = _kth(sign * values["training"], coded.units["training"], fewest)
-        beyond = values["training"][sign * values["training"] > bound]
-        count += len(_rounded(beyond, step) & shown)
+        if declared is None:
+            beyond = values["training"][sign * values["training"] > bound]
+            count += len(_rounded(beyond, step) & shown)
+        else:
+            outwards = {side: sign * each for side, each in values.items()}
+            count += _more_than_chance(outwards, bound, sign * _as_number(column.column, declared))
     return count
+
+
+def _more_than_chance(values: dict[Side, FloatArray], bound: float, end: float) -> int:
+    """How many own values of training units the release shows, 0 where chance explains it.
+
+    Asked of the values between the k-th most extreme one, the `bound`, and the declared `end`, all
+    turned so that the end is the largest. The end itself is public.
+    """
+    spacing = _spacing(values["training"])
+    beyond = {side: each[each > bound] for side, each in values.items()}
+    public = _rounded(np.append(beyond["holdout"], end), spacing)
+    own, made = (_rounded(beyond[side], spacing) - public for side in ("training", "synthetic"))
+    hits = len(own & made)
+    if not hits:
+        return 0
+    # Where people round, or values lie on a lattice that nobody sees, fresh ones meet real ones.
+    tail = np.nanquantile(values["training"], OUTER)
+    outer = _rounded(values["holdout"][values["holdout"] >= tail], spacing)
+    met = len(outer & _rounded(values["training"], spacing))
+    if met:
+        chance = stats.binom.sf(hits - 1, len(made), (met + 1) / (len(outer) + 2))
+    elif spacing:
+        # Values lie nearer to the bound: twice their middle distance from it holds most of them.
+        ahead = np.array(sorted(own | made)) * spacing - bound
+        places = max(int(2 * np.median(ahead) / spacing), len(own | made))
+        chance = stats.hypergeom.sf(hits - 1, places, len(own), len(made))
+    else:
+        chance = 0.0
+    return hits if chance < CHANCE else 0
+
+
+def _as_number(column: Column, declared: float | int | str) -> float:
+    """A declared end as the column's values are compared: dates in seconds."""
+    if column.kind != "datetime":
+        return float(declared)
+    moment = pd.Timestamp(str(declared))
+    if moment.tz is None and column.timezone is not None:
+        moment = moment.tz_localize(column.timezone)
+    return moment.timestamp()
+
+
+def _spacing(values: FloatArray) -> float:
+    """How far apart a column's values lie at least; 0 where they may lie anywhere."""
+    distinct = np.unique(values[np.isfinite(values)])
+    for digits in range(MOST_DIGITS + 1):
+        scaled = distinct * 10.0**digits
+        whole = np.rint(scaled)
+        if np.abs(whole).max(initial=0) > 2**53:
+            break
+        if np.allclose(scaled, whole, rtol=0, atol=1e-4):
+            return float(np.gcd.reduce(np.diff(whole).astype(np.int64))) / 10.0**digits
+    return 0.0
 
 
 def _kth(values: FloatArray, units: IntArray, fewest: int) -> float:

@@ -1,5 +1,6 @@
 """Any tool's table: restored to the contract's types, or refused in a sentence that names why."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from data_contracts.errors import ContractError
 from data_contracts.loading import dump_contract, load_contract
 from data_contracts.schema import arrow_schema
 from flows.prove_dataset import prove_here
+from tasks import candidate, evaluate
 from tasks.candidate import GateClosedError, judge_candidate, read_candidate
 from tasks.prove import Ingest
 from tasks.split import Split
@@ -140,6 +142,28 @@ def test_other_words_in_the_contract_lift_no_refusal(proven: tuple[Path, Ingest]
         judge_candidate(load_contract(other), second, store, folder / "again.parquet", "maker")
     assert (caught.value.exit_code, caught.value.outcome.tests["gate_runs"]) == (3, "refuse")
     assert len(list(Path(caught.value.outcome.record).glob("run-*.json"))) == 2
+
+
+def test_a_value_of_one_person_is_found_beyond_the_rows_that_are_compared(
+    proven: tuple[Path, Ingest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, ingest = proven
+    for module in (candidate, evaluate):
+        monkeypatch.setattr(module, "MAX_EVALUATED_ROWS", 100)
+    contract = load_contract(folder / "people.odcs.yaml")
+    split = Split(Store(str(folder / "store")), contract, contract.tables[0], ingest.path)
+    rows = split.training()
+    incomes = sorted(rows["income"].drop_null().to_pylist())
+    middle, largest = incomes[len(incomes) // 2], incomes[-1]
+    place = rows.schema.get_field_index("income")
+    usual = [min(value, middle) for value in rows["income"].to_pylist()]
+    made = pa.array([largest, *usual[1:]], rows.schema.field("income").type)
+    pq.write_table(rows.set_column(place, "income", made), folder / "one.parquet")
+    with pytest.raises(GateClosedError) as caught:
+        judge_candidate(contract, ingest, str(folder / "store"), folder / "one.parquet", "one")
+    (record,) = Path(caught.value.outcome.record).glob("run-*.json")
+    found = next(f for f in json.loads(record.read_text())["findings"] if f["name"] == "hygiene")
+    assert "beyond" in found["detail"] and "income" in found["detail"]
 
 
 def test_held_out_rows_are_not_refused(proven: tuple[Path, Ingest]) -> None:

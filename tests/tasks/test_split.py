@@ -56,6 +56,23 @@ def test_all_rows_of_a_unit_are_on_one_side(tmp_path: Path) -> None:
     assert len(holdout) == round(0.25 * len(training | holdout))
 
 
+def test_a_person_in_several_tables_falls_on_one_side_of_all(tmp_path: Path) -> None:
+    """Fewer people have visits than have calls: each table alone would be cut elsewhere."""
+    store, made = ingest(tmp_path, 400, 50), contract(unit="person")
+    calls = pa.table({"person": [f"p{number}" for number in range(300)], "x": list(range(300))})
+    store.make_folder("c/ingests/i/calls")
+    pq.write_table(calls, "c/ingests/i/calls/part-00000.parquet", filesystem=store.fs)
+    visits = made.tables[0]
+    made = made.model_copy(update={"tables": (visits, visits.model_copy(update={"name": "calls"}))})
+    sides = [Split(store, made, table, "c/ingests/i") for table in made.tables]
+    training = {name for side in sides for name in side.training()["person"].to_pylist()}
+    holdout = {name for side in sides for name in side.holdout()["person"].to_pylist()}
+    assert not training & holdout
+    assert len(holdout) == round(0.25 * 300)
+    alone = split(store, contract(unit="person")).holdout()["person"].to_pylist()
+    assert set(alone) != set(sides[0].holdout()["person"].to_pylist())
+
+
 def test_a_numbered_unit_stays_whole_where_some_rows_have_none(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
     store.make_folder("c/ingests/i/visits")
