@@ -11,6 +11,7 @@ from data_contracts.contract import Table
 from data_contracts.errors import ModelError
 from models.encoding.column import UNKNOWN, FloatArray, IntArray, State, prefixed, unprefixed
 from models.encoding.table import TableCodec
+from models.generators.batches import unit_ids
 
 MOST_CLASSES = 12
 """Categories of a column that are told apart; rarer ones count as one more."""
@@ -30,9 +31,10 @@ class RowReader:
     common_: dict[str, IntArray]
 
     def fit(self, frame: pd.DataFrame, table: Table, left_out: Sequence[str]) -> Self:
+        """Learns the columns; what too few units of the whole table hold has no code."""
         self.table_ = without(table, left_out)
         kept = frame[list(self.table_.column_names)]
-        self.codec_ = TableCodec().fit(kept, self.table_)
+        self.codec_ = TableCodec().fit(kept, self.table_, units=unit_ids(table, frame))
         self.common_ = {name: self._common(kept, name) for name in self.names}
         raw = self._numbers(frame)
         with np.errstate(all="ignore"):

@@ -1,4 +1,4 @@
-"""Rows as attackers see them: which values have a class of their own."""
+"""Rows as attackers see them: which values have a class of their own, and which have no code."""
 
 import numpy as np
 import pandas as pd
@@ -80,3 +80,15 @@ def test_few_values_keep_the_order_of_their_codes() -> None:
     reader = RowReader().fit(frame, TABLE, ())
     codes = reader.codec_.first_of(frame, ("group",))[:, 0] + 1
     assert np.array_equal(reader.classes(frame, "group"), codes)
+
+
+def test_a_value_that_one_unit_alone_holds_has_no_code() -> None:
+    frame = people(400, seed=1)
+    table = TABLE.model_copy(update={"unit": "id"})
+    frame.loc[:19, "group"] = "a"
+    frame.loc[20:, "group"] = ["b", "c"] * 190
+    alone = frame.assign(id=np.maximum(frame["id"], frame["id"].iloc[19]))
+    codes = [RowReader().fit(one, table, ()).classes(one, "group") for one in (frame, alone)]
+    # 0 is the class of what is unknown.
+    assert set(codes[0][:20]) == {1} and set(codes[1][:20]) == {0}
+    assert 0 not in codes[1][20:]
