@@ -20,6 +20,12 @@ from tasks.sealing_keys import KeyService, SealError
 from tasks.unsealing import decrypt_table, read_seal, unwrapped
 
 _NUMBER = re.compile(r"part-(\d{5})\.")
+_PART = r"data/[^/]+/part-\d{5}\.parquet(\.age)?"
+_PART_DRAFT = r"data/[^/]+/\.part-\d{5}\.parquet(\.age)?\.[0-9a-f]{8}\.tmp"
+_SEAL_DRAFT = r"\.seal\.json\.[0-9a-f]{8}\.tmp"
+_NAMELESS = r"(data/[^/]+/)?\.understudy-[^/]{8}"
+_OURS = re.compile(f"{_PART}|{_PART_DRAFT}|{_SEAL_DRAFT}|{_NAMELESS}")
+"""What sealing and a killed change of keys leave in a parcel; all else is somebody's own."""
 
 
 def rewrap(folder: Path, old: KeyService, new: KeyService, *, keep: bool = False) -> Seal:
@@ -65,18 +71,22 @@ def rekey(folder: Path, old: KeyService, new: KeyService) -> Seal:
 
 
 def _replace(folder: Path, files: dict[str, bytes]) -> None:
-    """Writes files of a parcel, the seal last, and removes what the seal does not list."""
+    """Writes files of a parcel, the seal last, and removes ours that the seal does not list."""
     for place in sorted(files, key=lambda name: name == SEAL):
         write_whole(folder / place, files[place])
-    listed = {SEAL, *(entry.path for entry in read_seal(folder).files)}
+    listed = {entry.path for entry in read_seal(folder).files}
     for path in folder.rglob("*"):
-        if path.is_file() and path.relative_to(folder).as_posix() not in listed:
+        place = path.relative_to(folder).as_posix()
+        if path.is_file() and place not in listed and _OURS.fullmatch(place):
             path.unlink()
     _tell_manifest(folder)
 
 
 def _tell_manifest(folder: Path) -> None:
-    """Brings the parcel's entries in its release's manifest up to date, where it lies in one."""
+    """Brings the parcel's entries in its release's manifest up to date, where it lies in one.
+
+    Files that the seal does not list are no part of the release, and `verify` has to find them.
+    """
     release = folder.parent.parent
     path = release / "manifest.json"
     if folder.parent.name != PARCELS or not path.exists():
@@ -87,8 +97,8 @@ def _tell_manifest(folder: Path) -> None:
     inside = f"{folder.relative_to(release).as_posix()}/"
     kept = [entry for entry in manifest["files"] if not entry["path"].startswith(inside)]
     rows = {entry.path: entry.rows for entry in read_seal(folder).files}
-    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-        content, place = file.read_bytes(), file.relative_to(folder).as_posix()
+    for place in sorted({SEAL, *rows}):
+        content = (folder / place).read_bytes()
         kept.append(
             FileEntry(
                 path=f"{inside}{place}", bytes=len(content),

@@ -40,9 +40,17 @@ HOLDER_KEY = b"understudy.holder"
 
 
 def share_content(run: Run, model: FittedModel) -> str:
-    """The name of what codes are made from; keys and recipients' names among it, not key values."""
+    """The name of what codes are made from; keys by their fingerprints, never their values.
+
+    Where a key is named does not tell which one it is: behind `file:clinic.key` may lie a new one
+    by now, which opens nothing that was sealed for the old one.
+    """
+    share = shared_by(run.contract)
+    references = {one.name: one.key for one in share.recipients}
+    keys = {name: recipient_key(run.contract, key).key_id() for name, key in references.items()}
+    holder = None if share.holder is None else recipient_key(run.contract, share.holder).key_id()
     made_from = {"contract": run.contract.identity(), "model": model.model, "kind": SHARES}
-    return content_id({**made_from, "code": code_version()})
+    return content_id({**made_from, "keys": keys, "holder": holder, "code": code_version()})
 
 
 @task(name="publish_share", cache_policy=NO_CACHE)

@@ -13,7 +13,8 @@ from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, cross_val_
 from data_contracts.contract import Table
 from data_contracts.errors import ModelError
 from data_contracts.share import DeclaredTask
-from models.encoding.column import FloatArray, IntArray
+from models.encoding.column import FloatArray, IntArray, unit_counts
+from models.generators.batches import unit_ids
 from models.representation.rows import RowReader
 
 ROUNDS = 150
@@ -58,14 +59,14 @@ class TaskReader:
     ) -> Self:
         """Learns classes, scales and clusters; ModelError for a task that the rows do not bear."""
         self.tasks_, self.table_, self.reader_ = tasks, table, reader
-        self.outcomes_ = []
+        self.outcomes_, units = [], unit_ids(table, frame)
         for task in tasks:
             if task.kind == "clustering":
                 features = reader.features(frame, reader.names)
                 found = KMeans(task.clusters, n_init=4, random_state=0).fit(features)
                 self.outcomes_.append({"centres": found.cluster_centers_})
             elif task.kind == "classification":
-                self.outcomes_.append({"classes": _classes(task, frame[str(task.column)])})
+                self.outcomes_.append({"classes": _classes(task, frame[str(task.column)], units)})
             else:
                 numbers = _numbers(frame[str(task.column)])
                 scale = float(np.nanstd(numbers))
@@ -172,14 +173,19 @@ def clustering_score(outcome: Outcome, features: FloatArray, seed: int) -> Score
     return Score(float(adjusted_mutual_info_score(outcome.answers.astype(int), found)), 0.0)
 
 
-def _classes(task: DeclaredTask, values: pd.Series) -> list[str]:
-    counts = values.dropna().astype(str).value_counts()
-    found = sorted(map(str, counts.index))
+def _classes(task: DeclaredTask, values: pd.Series, units: IntArray | None) -> list[str]:
+    """The classes by name: they are published, so that too few units may hold none of them."""
+    known = values.notna().to_numpy(dtype=bool)
+    index, names = pd.factorize(values[known].astype(str))
+    found = sorted(map(str, names))
+    owners = None if units is None else units[known]
+    counts = unit_counts(index.astype(np.int64), len(found), owners)
     if not 2 <= len(found) <= MOST_OUTCOMES or int(counts.min()) < FEWEST_OF_A_CLASS:
+        holders = "rows" if units is None else "units"
         raise ModelError(
             f"share.tasks: column {task.column!r} has {len(found)} classes; a task has 2 to "
-            f"{MOST_OUTCOMES}, each with at least {FEWEST_OF_A_CLASS} rows. Group its values, or "
-            "declare a regression."
+            f"{MOST_OUTCOMES}, each with at least {FEWEST_OF_A_CLASS} {holders}. Group its values, "
+            "or declare a regression."
         )
     return found
 

@@ -8,11 +8,14 @@ import pandas as pd
 from sklearn.preprocessing import StandardScaler
 
 from data_contracts.contract import Table
-from models.encoding.column import UNKNOWN, FloatArray, IntArray, State
+from data_contracts.errors import ModelError
+from models.encoding.column import UNKNOWN, FloatArray, IntArray, State, prefixed, unprefixed
 from models.encoding.table import TableCodec
+from models.generators.batches import unit_ids
 
 MOST_CLASSES = 12
 """Categories of a column that are told apart; rarer ones count as one more."""
+_COMMON = "common"
 
 
 class RowReader:
@@ -25,11 +28,14 @@ class RowReader:
     table_: Table
     centre_: FloatArray
     scale_: FloatArray
+    common_: dict[str, IntArray]
 
     def fit(self, frame: pd.DataFrame, table: Table, left_out: Sequence[str]) -> Self:
+        """Learns the columns; what too few units of the whole table hold has no code."""
         self.table_ = without(table, left_out)
         kept = frame[list(self.table_.column_names)]
-        self.codec_ = TableCodec().fit(kept, self.table_)
+        self.codec_ = TableCodec().fit(kept, self.table_, units=unit_ids(table, frame))
+        self.common_ = {name: self._common(kept, name) for name in self.names}
         raw = self._numbers(frame)
         with np.errstate(all="ignore"):
             self.centre_ = np.nan_to_num(np.nanmean(raw, axis=0)) if raw.size else np.zeros(0)
@@ -68,9 +74,20 @@ class RowReader:
         return numbers
 
     def classes(self, frame: pd.DataFrame, name: str) -> IntArray:
-        """The first code of a column `(rows,)`, with the rarer ones of many counted as one."""
-        codes: IntArray = self.codec_.first_of(frame, (name,))[:, 0] - UNKNOWN
-        return np.minimum(codes, MOST_CLASSES)
+        """The first code of a column `(rows,)`, with the rarer ones of many counted as one.
+
+        Rare are codes that few of the learned rows have: codes themselves follow the alphabet.
+        ModelError for a reader that was stored before that was learned.
+        """
+        if name not in self.common_:
+            raise ModelError(
+                f"column {name!r}: the stored encoder does not say which of its values are common, "
+                "for it is of an older version. Fit it again."
+            )
+        places = np.full(self._first_size(name), MOST_CLASSES, dtype=np.int64)
+        places[self.common_[name]] = np.arange(len(self.common_[name]))
+        found: IntArray = places[self._first_codes(frame, name)]
+        return found
 
     def features(self, frame: pd.DataFrame, names: Sequence[str]) -> FloatArray:
         """Flat features `(rows, features)`: numbers as such, categories as one column each."""
@@ -86,7 +103,7 @@ class RowReader:
     def state(self) -> State:
         stored = self.codec_.state()
         arrays = {**stored.arrays, "reader_centre": self.centre_, "reader_scale": self.scale_}
-        return State(stored.settings, arrays)
+        return State(stored.settings, {**arrays, **prefixed(self.common_, _COMMON)})
 
     @classmethod
     def restore(cls, table: Table, left_out: Sequence[str], state: State) -> Self:
@@ -96,7 +113,23 @@ class RowReader:
         reader.codec_ = TableCodec.restore(reader.table_, state)
         reader.centre_ = state.arrays["reader_centre"]
         reader.scale_ = state.arrays["reader_scale"]
+        # Older encoders have none: they are decoded with, which needs no classes.
+        reader.common_ = unprefixed(state.arrays, _COMMON)
         return reader
+
+    def _common(self, frame: pd.DataFrame, name: str) -> IntArray:
+        """The commonest first codes of a column, in their order; of equals the smaller ones."""
+        counts = np.bincount(self._first_codes(frame, name), minlength=self._first_size(name))
+        order = np.argsort(-counts, kind="stable")
+        return np.sort(order[:MOST_CLASSES]).astype(np.int64)
+
+    def _first_codes(self, frame: pd.DataFrame, name: str) -> IntArray:
+        codes: IntArray = self.codec_.first_of(frame, (name,))[:, 0] - UNKNOWN
+        return codes
+
+    def _first_size(self, name: str) -> int:
+        """How many first codes a column has, the one for unknown among them."""
+        return self.sizes[self.codec_.columns_[name].start]
 
     def _numbers(self, frame: pd.DataFrame) -> FloatArray:
         columns = [self.codec_.numbers(name, frame[name]) for name in self.number_names]

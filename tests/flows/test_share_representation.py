@@ -112,6 +112,18 @@ def test_a_recipient_opens_what_was_published_and_no_key_is_anywhere(folder: Pat
     assert verify_release(store, release.relative_to(folder / "store").as_posix()) == []
 
 
+def test_a_new_key_behind_the_same_name_is_sealed_for(folder: Path) -> None:
+    """The parcel sealed for the old key, which may be known by now, is not handed out again."""
+    first = share_representation(written(folder), str(folder / "store"))
+    (folder / "clinic.key").write_text(new_symmetric_key())
+    second = share_representation(written(folder), str(folder / "store"))
+    assert (second.state, second.reused) == ("published", False)
+    assert second.release != first.release
+    key = key_from("file:clinic.key", folder)
+    assert open_parcel(Path(str(second.release)) / "parcels/clinic", key, folder / "new").rows
+    assert share_representation(written(folder), str(folder / "store")).reused
+
+
 def test_refused_codes_keep_only_their_report_and_stay_refused_by_another_seed(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

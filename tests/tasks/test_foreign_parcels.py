@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -195,6 +196,32 @@ def test_a_change_of_keys_that_is_killed_leaves_a_parcel_that_opens(
     left = {path.relative_to(parcel).as_posix() for path in parcel.rglob("*") if path.is_file()}
     assert left == listed
     assert open_parcel(parcel, new, tmp_path / "rows.parquet").rows == 500
+
+
+@pytest.mark.parametrize("change", [rekey, rewrap])
+def test_a_change_of_keys_removes_what_it_wrote_itself_and_no_other_file(
+    key: KeyService, tmp_path: Path, change: Callable[..., object]
+) -> None:
+    parcel = tmp_path / "release/parcels/clinic"
+    write_parcel(parcel, seal_tables(PARCEL, {"people": ROWS}, key))
+    manifest = tmp_path / "release/manifest.json"
+    manifest.write_text(json.dumps({"release": PARCEL.release, "files": []}))
+    strangers = {"notes.txt", "data/notes.csv", "data/people/part-list.txt", "data/people/a/b.age"}
+    killed_left = {
+        "data/people/part-00007.parquet", "data/people/part-00007.parquet.age",
+        "data/people/.part-00007.parquet.0a1b2c3d.tmp", ".seal.json.0a1b2c3d.tmp",
+        ".understudy-abc_d123",
+    }  # fmt: skip
+    for place in strangers | killed_left:
+        (parcel / place).parent.mkdir(parents=True, exist_ok=True)
+        (parcel / place).write_text("what lay there")
+    change(parcel, key, made_key(tmp_path, "new.key"))
+    listed = {SEAL, *(entry.path for entry in read_seal(parcel).files)}
+    left = {path.relative_to(parcel).as_posix() for path in parcel.rglob("*") if path.is_file()}
+    assert left == listed | strangers
+    # They are no part of the release: `verify` tells of them.
+    told = {entry["path"] for entry in json.loads(manifest.read_text())["files"]}
+    assert told == {f"parcels/clinic/{place}" for place in listed}
 
 
 def _content(path: Path) -> bytes:

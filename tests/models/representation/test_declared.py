@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from data_contracts.errors import ModelError
 from data_contracts.share import DeclaredTask
-from models.representation.declared import Outcome, taught
-from models.representation.rows import units_of
+from models.representation.declared import Outcome, TaskReader, taught
+from models.representation.rows import RowReader, units_of
 from tests.models.representation.people import TABLE, people
 
 
@@ -31,3 +32,19 @@ def test_units_are_counted_and_a_row_without_one_stands_alone() -> None:
     groups = frame["group"].astype(object)
     groups.iloc[:] = ["a", None, "b", "a", None]
     assert units_of(frame.assign(group=groups), table).tolist() == [0, 2, 1, 0, 3]
+
+
+def test_a_class_that_too_few_units_hold_is_no_class() -> None:
+    """Classes name columns of what recipients get: one person's eight rows must not make one."""
+    table = TABLE.model_copy(update={"unit": "id"})
+    tasks = (DeclaredTask(kind="classification", column="outcome"),)
+    frame = people(400, seed=1)
+    frame["outcome"] = ["y"] * 8 + ["n"] * 392
+    reader = RowReader().fit(frame, table, ("outcome",))
+    learned = TaskReader().fit(tasks, frame, table, reader)
+    assert learned.outcomes_ == [{"classes": ["n", "y"]}]
+    alone = frame.assign(id=np.maximum(frame["id"], frame["id"].iloc[7]))
+    with pytest.raises(ModelError, match="each with at least 8 units"):
+        TaskReader().fit(tasks, alone, table, reader)
+    # Where each row is a unit of its own, whose the rows are is not known.
+    assert TaskReader().fit(tasks, alone, TABLE, reader).outcomes_ == learned.outcomes_

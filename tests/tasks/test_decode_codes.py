@@ -1,0 +1,82 @@
+"""Decoded rows are real ones: they appear whole or not at all, and only for their owner."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from data_contracts.contract import Contract
+from models.representation.keyed_encoder import KeyedEncoder
+from tasks.decode_codes import decode_codes
+from tasks.fit_encoder import ENCODER
+from tasks.publish_share import HOLDER_KEY, MODEL_KEY, RECIPIENT_KEY, holder_mark
+from tasks.sealing import RELEASE_KEY
+from tasks.sealing_keys import new_symmetric_key
+from tasks.storage import Store
+from tests.models.representation.people import contract
+
+
+class Encoder:
+    """Decodes every code as one row of one number."""
+
+    column_names = ("code_00",)
+
+    @classmethod
+    def load(cls, folder: Path, agreed: Contract) -> "Encoder":
+        return cls()
+
+    def decode(self, codes: np.ndarray, key: bytes, marks: object, *, seed: int) -> pd.DataFrame:
+        return pd.DataFrame({"size": codes[:, 0]})
+
+
+@pytest.fixture
+def agreed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Contract:
+    """A contract whose holder's key, stored encoder and opened codes lie in the same folder."""
+    (tmp_path / "holder.key").write_text(new_symmetric_key())
+    made = contract(holder="file:holder.key").model_copy(update={"folder": tmp_path})
+    store = Store(str(tmp_path / "store"))
+    store.write_bytes(f"people/work/{ENCODER}/encoder.json", b"{}")
+    assert store.commit("people/work", "people/models/m1", {})
+    monkeypatch.setattr(KeyedEncoder, "load", Encoder.load)
+    marks = {HOLDER_KEY: holder_mark(made), MODEL_KEY: b"m1", RECIPIENT_KEY: b"clinic",
+             RELEASE_KEY: b"r1"}  # fmt: skip
+    rows = pa.table({"row": [1, 2, 3], "code_00": [0.1, 0.2, 0.3]})
+    pq.write_table(rows.replace_schema_metadata(marks), tmp_path / "codes.parquet")
+    return made
+
+
+def decoded(agreed: Contract, output: Path) -> int:
+    folder = agreed.folder
+    return decode_codes(folder / "codes.parquet", agreed, str(folder / "store"), output)
+
+
+def test_only_its_owner_may_read_what_was_decoded(agreed: Contract, tmp_path: Path) -> None:
+    output = tmp_path / "read" / "rows.parquet"
+    output.parent.mkdir()
+    output.write_text("old")
+    output.chmod(0o644)
+    assert decoded(agreed, output) == 3
+    assert output.stat().st_mode & 0o777 == 0o600
+    assert pq.read_table(output).to_pydict() == {"row": [1, 2, 3], "size": [0.1, 0.2, 0.3]}
+    assert [path.name for path in output.parent.iterdir()] == ["rows.parquet"]
+
+
+def test_a_writing_that_stops_midway_leaves_what_was_there(
+    agreed: Contract, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "read" / "rows.parquet"
+    output.parent.mkdir()
+    output.write_text("old")
+    whole = pq.write_table
+
+    def stops(rows: pa.Table, target: object) -> None:
+        whole(rows, target)
+        raise OSError("no space left")
+
+    monkeypatch.setattr(pq, "write_table", stops)
+    with pytest.raises(OSError, match="no space left"):
+        decoded(agreed, output)
+    assert [path.read_text() for path in output.parent.iterdir()] == ["old"]
