@@ -18,10 +18,10 @@ from data_contracts.identifiers import guess_identifier, looks_like_key, plain_w
 from data_contracts.schema import type_text
 from data_contracts.time_inference import unread_time
 from data_contracts.type_candidates import CANDIDATES, unread_number
+from data_contracts.value_holders import Owners, rare_values
 
 MOST_CATEGORIES = 50
 MOST_CLASSES = 20
-FEWEST_ROWS = 5
 # Beyond it a bound might be no double any more.
 _LARGEST = Decimal("1e300")
 _BIRTH = frozenset({
@@ -95,11 +95,15 @@ def draft_column(profile: ColumnProfile, target: bool) -> ColumnDraft:
     return draft
 
 
-def finish_column(draft: ColumnDraft) -> None:
-    """Adds categories or a range; after keys are known, since an identifier promises neither."""
+def finish_column(draft: ColumnDraft, owners: Owners) -> None:
+    """Adds categories or a range; `owners` say whose the rows are.
+
+    After keys and units are known: an identifier promises neither, and only what enough units hold
+    may be listed.
+    """
     if draft.is_identifier:
         return
-    categories = _categories(draft)
+    categories = _categories(draft, owners)
     levels = draft.profile.levels
     if levels and (categories is None or len(levels) > MOST_CATEGORIES):
         draft.remarks.append("has an order in the source that no list of categories keeps")
@@ -196,8 +200,8 @@ def _has_many(profile: ColumnProfile) -> bool:
     return profile.counts is None or len(profile.counts) > MOST_CATEGORIES
 
 
-def _categories(draft: ColumnDraft) -> list[str | int] | None:
-    """The values, where they are few and each of them stands in several rows."""
+def _categories(draft: ColumnDraft, owners: Owners) -> list[str | int] | None:
+    """The values, where they are few and several units hold each of them."""
     logical, counts = draft.values["logical_type"], draft.profile.counts
     if logical not in ("string", "integer") or not draft.profile.sample:
         return None
@@ -208,12 +212,11 @@ def _categories(draft: ColumnDraft) -> list[str | int] | None:
         if logical == "string":
             draft.remarks.append("holds too many different texts for a list of categories")
         return None
-    rare = sum(count < FEWEST_ROWS for count in counts.values())
-    if rare:
+    rare = rare_values(draft.profile, owners)
+    if rare.number:
         if logical == "string":
             draft.remarks.append(
-                f"{rare} of its {len(counts)} texts stand in fewer than {FEWEST_ROWS} rows each, "
-                "so no categories are listed"
+                f"{rare.number} of its {len(counts)} texts {rare.why}, so no categories are listed"
             )
         return None
     return sorted(counts) if logical == "string" else _whole_numbers(counts)

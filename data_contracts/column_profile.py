@@ -98,8 +98,9 @@ class ColumnProfile:
     """One column of a source: counts, types that fit, extremes, different values, a sample.
 
     `codes` and `head_values` hold the first HEAD_ROWS rows in their order: a hash of each value,
-    and, while the column may hold points in time, the values. `levels` are the words of an ordered
-    dictionary in their order; empty where there is none or parts of the source disagree.
+    and, while the column may hold points in time, the values. `codes_elsewhere` are hashes of the
+    first rows of sources beside this one. `levels` are the words of an ordered dictionary in their
+    order; empty where there is none or parts of the source disagree.
     """
 
     name: str
@@ -117,6 +118,7 @@ class ColumnProfile:
     sample: list[str] = field(default_factory=list)
     odd_null_words: dict[str, None] = field(default_factory=dict)
     codes: list[HashArray] = field(default_factory=list)
+    codes_elsewhere: list[HashArray] = field(default_factory=list)
     head_values: list[Any] = field(default_factory=list)
     head: int = 0
     levels: tuple[str, ...] | None = None
@@ -145,6 +147,9 @@ class ColumnProfile:
         self.missing += values.null_count
         if is_text(values.type) or pa.types.is_integer(values.type) or is_time(values.type):
             self._count(values)
+        elif pa.types.is_null(values.type):
+            # A part of the source without a value: its rows stand beside those of other columns.
+            self._remember(np.zeros(len(values), np.uint64), values)
         if not is_text(values.type) and is_ordered(values.type):
             self.extremes.add(values)
 
@@ -163,6 +168,7 @@ class ColumnProfile:
         self.levels = _agreed(self.levels, other.levels)
         self.odd_null_words |= other.odd_null_words
         self.sample += other.sample
+        self.codes_elsewhere += other.codes
         if self.counts is not None and other.counts is not None:
             words = {**self.counts, **other.counts}
             self.counts = {w: self.counts.get(w, 0) + other.counts.get(w, 0) for w in words}
@@ -281,6 +287,11 @@ class ColumnProfile:
         if self.distinct.overflowed:
             return 1.0
         return len(self.distinct.hashes) / present if present else 0.0
+
+    @property
+    def first_codes(self) -> HashArray:
+        """A hash for each of the first rows of all sources, 0 where the value is missing."""
+        return np.concatenate([np.zeros(0, np.uint64), *self.codes, *self.codes_elsewhere])
 
     @property
     def is_unique(self) -> bool:

@@ -21,6 +21,7 @@ from data_contracts.identifiers import looks_like_key, words_of
 from data_contracts.key_inference import PEOPLE, TableDraft, find_key, link_tables
 from data_contracts.time_inference import HashArray, IntArray, Rhythm, find_rhythm
 from data_contracts.typing_rules import type_column
+from data_contracts.value_holders import Owners
 
 VERSION = "0.1.0"
 MOST_KINDS = 3
@@ -105,8 +106,9 @@ def draft_contract(
     link_tables(tables)
     for table in tables:
         _guess_unit(table)
+        owners = _owners(table)
         for column in table.columns.values():
-            finish_column(column)
+            finish_column(column, owners)
     contract = Contract.model_validate({
         "id": contract_id,
         "version": VERSION,
@@ -255,6 +257,18 @@ def _guess_unit(table: TableDraft) -> None:
     if not unit.is_identifier:
         unit.identify("key")
         unit.ask("seems to name whom the rows are about")
+
+
+def _owners(table: TableDraft) -> Owners:
+    """Whose the rows are: the unit's, or else what identifiers that repeat may say."""
+    if "unit" in table.values:
+        return Owners(table.columns[table.values["unit"]].profile)
+    repeated = [
+        column.profile
+        for column in table.columns.values()
+        if column.is_identifier and not column.profile.is_unique
+    ]
+    return Owners(likely=tuple(repeated))
 
 
 def _is_code(column: ColumnDraft) -> bool:

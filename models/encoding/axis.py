@@ -13,6 +13,7 @@ from models.encoding.column import (
     IntArray,
     Part,
     State,
+    mid_mean,
     protected_range,
 )
 
@@ -258,10 +259,8 @@ def _ends(
     span = protected_range(values, owners, threshold)
     if span is not None:
         return span
-    # Too few people to show a spread: the mean of the middle half, nobody's own, stands for all.
-    finite = np.sort(values[np.isfinite(values)])
-    half = finite[len(finite) // 4 : len(finite) - len(finite) // 4]
-    middle = float((half / len(half)).sum()) if len(half) else 0.0
+    # Too few people to show a spread.
+    middle = mid_mean(values, owners)
     middle = float(np.rint(middle)) if whole else middle
     return middle, middle
 

@@ -112,6 +112,22 @@ def protected_range(
     return (low, high) if low <= high else None
 
 
+def mid_mean(positions: FloatArray, units: IntArray | None) -> float:
+    """The mean of the middle half, nobody's own; it stands for all where no spread may be shown.
+
+    Each unit counts once, by the mean of its rows. Missing and infinite positions are left out.
+    """
+    finite = np.isfinite(positions)
+    values = positions[finite]
+    if units is not None:
+        _, owners, rows = np.unique(units[finite], return_inverse=True, return_counts=True)
+        # Divided first: sums of huge numbers overflow.
+        values = np.bincount(owners, values / rows[owners]).astype(np.float64)
+    values = np.sort(values)
+    half = values[len(values) // 4 : len(values) - len(values) // 4]
+    return float((half / len(half)).sum()) if len(half) else 0.0
+
+
 def prefixed(arrays: Mapping[str, npt.NDArray[Any]], prefix: str) -> dict[str, npt.NDArray[Any]]:
     """The arrays under `prefix/name` keys, so that several parts share one safetensors file."""
     return {f"{prefix}/{name}": array for name, array in arrays.items()}

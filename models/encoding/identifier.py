@@ -25,14 +25,14 @@ from models.encoding.pattern import (
 SPARE = 10
 """A learned shape has room for so many times the rows that were seen."""
 MOST_SEEN = 50_000
-"""Texts looked at to learn a shape."""
+"""Different texts looked at to learn a shape."""
 
 
 class IdentifierCodec:
     """An identifier without codes: row i of a release gets the i-th made-up value.
 
     Text follows the contract's pattern, else its kind (names, e-mails, phones, bank accounts,
-    addresses, free text), else the shape that most real values share; whole numbers count up.
+    addresses, free text), else the shape that most units' values share; whole numbers count up.
     Values differ from row to row. Only the share of missing values is learned besides.
     """
 
@@ -53,13 +53,12 @@ class IdentifierCodec:
         self.shape_: list[str] | None = None
         self.country_: tuple[str, int] | None = None
         if self.column.logical_type == "string" and not self._has_pattern():
-            texts = [str(value) for value in values[~missing].iloc[:MOST_SEEN]]
+            texts = _one_of_each(values[~missing], None if units is None else units[~missing])
             if self.column.identifier_kind == "iban":
                 self.country_ = country_of(texts, self.threshold)
             elif not has_issuer(self.column.identifier_kind):
-                known = texts if len(texts) >= self.threshold else []
-                shape = widened(learn_pattern(known), SPARE * max(len(values), 1))
-                self.shape_ = to_alphabets(shape)
+                shape = learn_pattern(texts, self.threshold)
+                self.shape_ = to_alphabets(widened(shape, SPARE * max(len(values), 1)))
         return self
 
     def encode(self, values: pd.Series) -> IntArray:
@@ -176,3 +175,11 @@ class IdentifierCodec:
         else:
             array = pa.array(values).cast(target)
         return to_series(array)
+
+
+def _one_of_each(values: pd.Series, units: IntArray | None) -> list[str]:
+    """Different texts of different units: who has many rows has no more say than others."""
+    if units is not None:
+        first = np.unique(units, return_index=True)[1]
+        values = values.iloc[np.sort(first)]
+    return [str(value) for value in values.drop_duplicates().iloc[:MOST_SEEN]]

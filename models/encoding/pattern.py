@@ -90,17 +90,19 @@ def parse_pattern(expression: str) -> Pattern | None:
         return None
 
 
-def learn_pattern(texts: Sequence[str]) -> Pattern:
+def learn_pattern(texts: Sequence[str], least: int) -> Pattern:
     """The shape that most of `texts` share: character by character, what kind of character.
 
     A character that all of them have at a place stays; any other becomes any of its kind, so that
-    no text is remembered. Texts of other lengths than the most frequent one are left aside.
+    no text is remembered. Texts of other lengths than the most frequent one are left aside. Where
+    fewer than `least` different texts have it, nothing is theirs together: the shape is 8 digits.
     """
-    lengths = Counter(map(len, texts))
+    different = list(dict.fromkeys(texts))
+    lengths = Counter(map(len, different))
     length = max(lengths, key=lambda size: (lengths[size], size), default=8)
-    chosen = [text for text in texts if len(text) == length]
-    if not chosen:
+    if lengths[length] < max(least, 1):
         return Sequenced((Alphabet(DIGITS),) * 8)
+    chosen = [text for text in different if len(text) == length]
     columns = [set(letters) for letters in zip(*chosen, strict=True)]
     return Sequenced(tuple(_kind_of(letters) for letters in columns))
 

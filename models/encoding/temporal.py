@@ -28,6 +28,7 @@ from models.encoding.column import (
     IntArray,
     Part,
     State,
+    mid_mean,
     prefixed,
     protected_range,
     unit_counts,
@@ -87,7 +88,9 @@ class TemporalCodec:
         span = protected_range(ranks.astype(np.float64), owners, self.threshold)
         if span is not None:
             return int(found[int(span[0])]), int(found[int(span[1])])
-        middle = round(float(np.median(days))) if len(days) else 0
+        middle = round(mid_mean(days.astype(np.float64), owners))
+        if self.grain_ == "month":
+            middle = int(month_starts(months_of(np.array([middle])))[0])
         day = _DAY[_unit(self.dtype_)]
         return middle * day, (middle + 1) * day - 1
 

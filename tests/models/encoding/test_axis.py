@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import ks_2samp
 
 from models.encoding.axis import Axis
-from models.encoding.column import THRESHOLD, FloatArray, IntArray
+from models.encoding.column import THRESHOLD, FloatArray, IntArray, mid_mean
 
 
 def _with_gaps(random: np.random.Generator, rows: int) -> FloatArray:
@@ -227,6 +227,30 @@ def test_neighbouring_floats_are_atoms_of_their_own() -> None:
     values = np.repeat([1.0, np.nextafter(first, 0), first, 2.0], 20)
     axis = Axis.fit(values, whole=False, threshold=THRESHOLD)
     assert (axis.decode(axis.encode(values), np.random.default_rng(0)) == values).all()
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_the_middle_of_few_people_counts_each_of_them_once(whole: bool) -> None:
+    salaries = np.array([9000.0, 1000, 1100, 1300, 1600, 2000, 2500, 3100, 3800])
+    few = Axis.fit(salaries, whole=whole, threshold=THRESHOLD)
+    assert few.low == few.high == 2100
+    units = np.arange(9)[::-1].copy()
+    assert Axis.fit(salaries, whole=whole, threshold=THRESHOLD, units=units).low == 2100
+    rows = np.array([500, 1, 1, 1, 1, 1, 1, 1, 1])
+    many = Axis.fit(
+        np.repeat(salaries, rows), whole=whole, threshold=THRESHOLD, units=np.repeat(units, rows)
+    )
+    assert many.low == many.high == 2100
+
+
+@given(st.integers(0, 14), st.integers(0, 2**31))
+def test_the_middle_of_rows_of_their_own_is_that_of_units(count: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    values = SHAPES["huge"](random, count)
+    ordered = np.sort(values)
+    half = ordered[count // 4 : count - count // 4]
+    middle = float((half / len(half)).sum()) if count else 0.0
+    assert mid_mean(values, None) == mid_mean(values, random.permutation(count)) == middle
 
 
 def test_what_lies_outside_goes_to_the_end() -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from data_contracts.contract import Column
 from data_contracts.errors import ModelError
 from data_contracts.identifiers import guess_identifier
+from models.encoding.column import IntArray
 from models.encoding.identifier import IdentifierCodec
 from models.encoding.pattern import learn_pattern, parse_pattern, scattered, widened
 from tests.models.encoding.columns import round_trip, series
@@ -35,9 +36,11 @@ def column(**promises: object) -> Column:
     )  # fmt: skip
 
 
-def issued(own: Column, texts: object, rows: int = 500) -> list[object]:
+def issued(
+    own: Column, texts: object, rows: int = 500, units: IntArray | None = None
+) -> list[object]:
     values = series(own, texts)
-    codec, _ = round_trip(IdentifierCodec, own, values)
+    codec, _ = round_trip(IdentifierCodec, own, values, units)
     assert codec.parts_ == ()
     return codec.issue(0, rows, np.random.default_rng(0)).tolist()
 
@@ -87,6 +90,44 @@ def test_a_shape_is_learned_without_remembering_anyone() -> None:
     assert all(re.fullmatch(r"CU-\d{6}/x", text) for text in found)
     few = [str(value) for value in issued(column(identifier_kind="key"), ["Mary Stone", "Al Bo"])]
     assert all(text.isdigit() for text in few)
+
+
+OTHERS = [f"u{number:02d}" for number in range(20)]
+
+
+@pytest.mark.parametrize(
+    ("own", "whose"),
+    [
+        (["margaret.h"] * 400, None),
+        (["margaret.h"] * 400, [0] * 400),
+        # One person, many accounts.
+        ([f"margaret.h{row:03d}" for row in range(400)], [0] * 400),
+        (["margaret.h"] * 60_000, None),
+    ],
+)
+def test_one_persons_many_rows_are_no_shape(own: list[str], whose: list[int] | None) -> None:
+    units = None if whose is None else np.array([*whose, *range(1, 21)])
+    found = issued(column(identifier_kind="key"), [*own, *OTHERS], units=units)
+    assert all(re.fullmatch(r"u\d+", str(text)) for text in found)
+
+
+@pytest.mark.parametrize(
+    "real",
+    [
+        ["margaret.h"[:size] for size in range(3, 11)],
+        ["margaret.h"] * 100,
+        [*["margaret.h"] * 100, *(f"margaret.{letter}" for letter in "abcdef")],
+    ],
+)
+def test_what_few_different_texts_share_is_no_shape(real: list[str]) -> None:
+    found = issued(column(identifier_kind="key"), real)
+    assert all(re.fullmatch(r"\d+", str(text)) for text in found)
+
+
+@pytest.mark.parametrize("units", [None, np.zeros(100, dtype=np.int64)])
+def test_the_country_of_one_account_is_not_told(units: IntArray | None) -> None:
+    found = issued(column(identifier_kind="iban"), ["AT611904300234573201"] * 100, units=units)
+    assert {str(text)[:2] for text in found} == {"XX"}
 
 
 @pytest.mark.parametrize(
@@ -142,6 +183,6 @@ def test_what_cannot_be_numbered_is_left_alone() -> None:
 
 
 def test_a_shape_widens_inside_first() -> None:
-    shape = widened(learn_pattern(["A001", "A002", "A003"]), 500)
+    shape = widened(learn_pattern(["A001", "A002", "A003"], 3), 500)
     assert shape.count >= 500
     assert re.fullmatch(r"A\d+", shape.text(0))

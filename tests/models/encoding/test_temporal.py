@@ -110,3 +110,36 @@ def test_no_instant_lies_beyond_what_enough_rows_reach() -> None:
     ordered = np.sort(late)
     assert made.min() >= ordered[THRESHOLD - 1]
     assert made.max() <= ordered[-THRESHOLD]
+
+
+@pytest.mark.parametrize("count", range(THRESHOLD, 2 * THRESHOLD - 1))
+@pytest.mark.parametrize("physical_type", ["date32", "timestamp[us]"])
+def test_few_dates_become_one_that_nobody_has(count: int, physical_type: str) -> None:
+    days = np.datetime64("1930-01-01") + 100 * np.arange(count) ** 2
+    own = column(physical_type)
+    values = series(own, days)
+    codec, back = round_trip(TemporalCodec, own, values)
+    assert len(set(back)) == 1
+    assert not set(back) & set(values)
+    middle = np.arange(count)[count // 4 : count - count // 4]
+    numbers = codec.numbers(back) - codec.numbers(values)[0]
+    assert numbers[0] == round(100 * float((middle**2).mean()))
+
+
+def test_few_firsts_of_months_become_a_first() -> None:
+    months = np.datetime64("1990-01", "M") + 5 * np.arange(9) ** 2
+    own = column("date32")
+    _, back = round_trip(TemporalCodec, own, series(own, months.astype("datetime64[D]")))
+    assert {day.day for day in back} == {1}
+
+
+def test_one_persons_many_rows_do_not_set_the_middle_of_few() -> None:
+    first, others = np.datetime64("1930-05-17"), np.datetime64("1980-01-01") + np.arange(8) ** 2
+    own = column("date32")
+    days = np.concatenate([np.full(500, first), others])
+    units = np.concatenate([np.zeros(500, dtype=np.int64), np.arange(1, 9)])
+    _, back = round_trip(TemporalCodec, own, series(own, days), units)
+    # As of one row for each of the nine.
+    _, alone = round_trip(TemporalCodec, own, series(own, days[499:]))
+    assert set(back) == set(alone)
+    assert min(back).year == 1980
