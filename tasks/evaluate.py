@@ -4,8 +4,9 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,7 +21,7 @@ from data_contracts.report import Finding, Report, judge
 from data_contracts.schema import arrow_schema, to_frame
 from tasks.announce import ProgressReporter
 from tasks.fit import FittedModel
-from tasks.gate_runs import GateRuns, Larger, Side, run_gate
+from tasks.gate_runs import GateRuns, Larger, run_gate
 from tasks.identity import versions
 from tasks.private_audit import audit_findings
 from tasks.private_release import published_report
@@ -30,7 +31,11 @@ from tasks.split import Split
 from tasks.storage import Store
 from tasks.thinning import Read, thinned
 
-# Figures settle long before this many rows, and memory must not grow with the table.
+if TYPE_CHECKING:
+    from models.evaluation.coded import Side
+
+# Figures settle long before this many rows, and memory must not grow with the table. Only what
+# points at single people is looked for in all rows, a column at a time.
 MAX_EVALUATED_ROWS = 100_000
 
 
@@ -92,8 +97,8 @@ class RealSides:
     """Training and held-out rows of all tables, at most MAX_EVALUATED_ROWS, and how many exist.
 
     `unseen` are the held-out rows of units that have no training rows, the only ones that the gate
-    may hold training units against. `shared` says of which tables they are not all. `splits` read
-    what there is beyond.
+    may hold training units against. `shared` says of which tables they are not all. `beyond` reads
+    what there is more, by table: its split, and the units that are on both sides.
     """
 
     training: Dataset
@@ -101,7 +106,8 @@ class RealSides:
     unseen: Dataset
     rows: dict[str, dict[str, int]]
     shared: tuple[Finding, ...]
-    splits: dict[str, Split]
+    beyond: dict[str, tuple[Split, np.ndarray]]
+    ingest: str
 
     def larger(self, candidate: Mapping[str, tuple[int, Read]]) -> Larger:
         """What there is beyond the rows that are compared.
@@ -114,29 +120,29 @@ class RealSides:
             if max(rows, *self.rows[name].values()) > MAX_EVALUATED_ROWS
         }
         training = {name: counts["training"] for name, counts in self.rows.items()}
-        return Larger(training, columns)
+        return Larger(training, columns, self.ingest)
 
-    def _columns(self, name: str, candidate: Read, names: list[str]) -> dict[Side, pd.DataFrame]:
-        split = self.splits[name]
+    def _columns(self, name: str, candidate: Read, names: list[str]) -> "dict[Side, pd.DataFrame]":
+        split, shared = self.beyond[name]
         made = [part.select(names).replace_schema_metadata(None) for part in candidate(names)]
         made = made or [arrow_schema(split.table).empty_table().select(names)]
         return {
             "training": to_frame(split.training(columns=names)),
             "synthetic": to_frame(pa.concat_tables(made)),
-            "holdout": to_frame(split.unseen(split.shared_units(), columns=names)),
+            "holdout": to_frame(split.unseen(shared, columns=names)),
         }
 
 
 def read_sides(store: Store, contract: Contract, ingest: Ingest) -> RealSides:
     """Reads both sides of the split; the contract's holdout may be a table of its own."""
-    training, holdout, unseen, rows, told = {}, {}, {}, {}, []
-    splits = {table.name: Split(store, contract, table, ingest.path) for table in contract.tables}
+    training, holdout, unseen, rows, told, beyond = {}, {}, {}, {}, [], {}
     for table in contract.tables:
-        name, split = table.name, splits[table.name]
+        name, split = table.name, Split(store, contract, table, ingest.path)
         training[name] = to_frame(split.training(MAX_EVALUATED_ROWS))
         holdout[name] = unseen[name] = to_frame(split.holdout(MAX_EVALUATED_ROWS))
         rows[name] = {"training": split.count_training(), "holdout": split.count_holdout()}
-        if (shared := split.shared_units()).size:
+        beyond[name] = (split, shared := split.shared_units())
+        if shared.size:
             unseen[name] = to_frame(split.unseen(shared, MAX_EVALUATED_ROWS))
             told.append(_shared_finding(table, shared.size))
     return RealSides(
@@ -145,7 +151,8 @@ def read_sides(store: Store, contract: Contract, ingest: Ingest) -> RealSides:
         unseen=Dataset(contract, unseen),
         rows=rows,
         shared=tuple(told),
-        splits=splits,
+        beyond=beyond,
+        ingest=ingest.ingest,
     )
 
 

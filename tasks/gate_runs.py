@@ -4,9 +4,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from data_contracts.contract import Contract
 from data_contracts.dataset import Dataset
@@ -15,23 +13,26 @@ from models.base import ProgressCallback
 from tasks.identity import content_id
 from tasks.storage import Store
 
+if TYPE_CHECKING:
+    from models.privacy.hygiene import Columns
+
 # The state of a run that has not ended, or that was killed.
 BEGUN = "begun"
 
-Side = Literal["training", "synthetic", "holdout"]
 Sides = tuple[Dataset, Dataset, Dataset]
 """Training, synthetic and held-out rows."""
 
 
-Columns = Callable[[list[str]], dict[Side, pd.DataFrame]]
-"""Gives all rows of all sides of a table, with the columns that are named."""
-
-
 class Larger(NamedTuple):
-    """Tables that the gate sees samples of, by name: all training rows, and how to read columns."""
+    """What the gate's rows were taken from.
+
+    By table the number of all training rows, and how to read columns of tables of which a side is a
+    sample. `ingest` names all rows, and what the contract told of them.
+    """
 
     training_rows: Mapping[str, int]
-    columns: Mapping[str, Columns]
+    columns: "Mapping[str, Columns]"
+    ingest: str = ""
 
 
 @dataclass(frozen=True)
@@ -124,11 +125,13 @@ def run_gate(
     The same content by the same rules is no retry: the judgement that is kept stands. Anything else
     is one, also the same content by another alpha or seed: alpha is divided by the number of runs,
     and a model that was refused stays refused, since drawing until the gate passes would be a leak
-    of its own. `larger` tells of tables of which a side is a sample.
+    of its own.
     """
     contract, larger = sides[0].contract, larger or Larger({}, {})
     record = runs.judged_once(
-        content, _rules(contract), lambda number: _judged(sides, number, larger, progress)
+        content,
+        _rules(contract, larger.ingest),
+        lambda number: _judged(sides, number, larger, progress),
     )
     return (*findings_of(record), _of_runs(contract.tables[0].name, record, runs))
 
@@ -162,9 +165,10 @@ def _judged(
     }
 
 
-def _rules(contract: Contract) -> str:
-    """What decides a judgement beside the rows: bars, and the seed of the split and the attacks."""
+def _rules(contract: Contract, ingest: str) -> str:
+    """What decides a judgement beside the candidate: real rows, bars, the seed of the attacks."""
     return content_id({
+        "ingest": ingest,
         "alpha": contract.bars.alpha, "leak_share": contract.bars.leak_share,
         "seed": contract.sampling.seed,
     })  # fmt: skip

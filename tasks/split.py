@@ -30,7 +30,7 @@ class Split:
     With a holdout table of its own, that table is the holdout and all proven rows are training
     rows. Otherwise the units with the smallest seeded hash, as many as the declared share, are the
     holdout: the same units on every run, with no list of them kept anywhere. All rows of a unit
-    fall on the same side, in all tables that have units. Where an earlier model is refreshed, no
+    fall on the same side, in all tables that it stands in. Where an earlier model is refreshed, no
     unit beyond the largest hash that was held out from it is held out now: it may have learned that
     unit.
     """
@@ -43,16 +43,13 @@ class Split:
         self._private = contract.privacy is not None
         self._seed = split_seed(store, contract)
         self._threshold: np.uint64 | None = None
-        # A person in several tables falls on one side of all: these share their threshold.
-        self._beside = [
-            (_parts(store, f"{ingest}/{other.name}"), other.unit)
+        self._beside = {
+            other.name: (_parts(store, f"{ingest}/{other.name}"), other.unit)
             for other in contract.tables
             if table.unit is not None and other.unit is not None and other.name != table.name
-        ]
+        }
         if not self.holdout_parts:
-            self._threshold = self._holdout_threshold(
-                contract.holdout.share, earlier_mark(store, contract, table.name)
-            )
+            self._threshold = self._holdout_threshold(store, contract)
 
     @property
     def mark(self) -> HoldoutMark:
@@ -122,7 +119,7 @@ class Split:
             keep = keys <= self._threshold
             yield part.filter(pa.array(keep)), keys[keep]
 
-    def _holdout_threshold(self, share: float, earlier: HoldoutMark | None) -> np.uint64:
+    def _holdout_threshold(self, store: Store, contract: Contract) -> np.uint64:
         units = self._unit_hashes(self.parts, self.table.unit)
         if len(units) < _MINIMUM_UNITS:
             what = f"units in column {self.table.unit!r}" if self.table.unit else "rows"
@@ -130,15 +127,18 @@ class Split:
                 f"table {self.table.name!r}: {len(units)} {what}; a holdout and a model need at "
                 f"least {_MINIMUM_UNITS}. Bring more data."
             )
-        last = int(share * 2.0**64) if self._private else self._share_of_all(share, units)
+        names, together = self._related(units)
+        share = contract.holdout.share
+        count = min(max(1, round(share * len(together))), len(together) - 1)
+        last = int(share * 2.0**64) if self._private else int(together[count - 1])
         if not int(units[0]) <= last < int(units[-1]):
             raise ProofError(
                 f"table {self.table.name!r}: all units fell on one side of the holdout. Bring "
                 "more data, or choose another holdout.share."
             )
-        if earlier is None or earlier.threshold is None:
-            return np.uint64(last)
-        threshold = min(last, earlier.threshold)
+        earlier = (earlier_mark(store, contract, name) for name in names)
+        marks = [mark.threshold for mark in earlier if mark and mark.threshold is not None]
+        threshold = min([last, *marks])
         if int(units[0]) > threshold:
             raise ModelError(
                 f"refresh, table {self.table.name!r}: no unit is left to hold out that the earlier "
@@ -146,12 +146,17 @@ class Split:
             )
         return np.uint64(threshold)
 
-    def _share_of_all(self, share: float, units: np.ndarray) -> int:
-        """The hash up to which as many units are held out as the share says, of all tables'."""
-        others = [self._unit_hashes(parts, unit) for parts, unit in self._beside]
-        together = np.unique(np.concatenate([units, *others]))
-        count = min(max(1, round(share * len(together))), len(together) - 1)
-        return int(together[count - 1])
+    def _related(self, units: np.ndarray) -> tuple[list[str], np.ndarray]:
+        """The tables that share units with this one, over others too, and the units of all of them.
+
+        They are cut at one place, or a person's rows would fall on either side.
+        """
+        names = [self.table.name]
+        found = {name: self._unit_hashes(*place) for name, place in self._beside.items()}
+        while near := [name for name, keys in found.items() if np.isin(keys, units).any()]:
+            names += near
+            units = np.unique(np.concatenate([units, *(found.pop(name) for name in near)]))
+        return names, units
 
     def _unit_hashes(self, parts: list[str], unit: str | None) -> np.ndarray:
         """The distinct hashes of the units in a table's parts, smallest first."""

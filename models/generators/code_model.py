@@ -74,7 +74,7 @@ class CodeModel:
     def untrained(
         cls, parts: Sequence[Part], sizes: Sizes, *, seed: int = 0, late: Iterable[int] = ()
     ) -> Self:
-        """A model with random weights that draws `late` parts last.
+        """A model with random weights that draws `late` parts after the cells of all others.
 
         Torch's global random state is left as it was.
         """

@@ -27,6 +27,8 @@ PERSONAL = {"email", "phone", "iban", "national_id", "address", "free_text"}
 # For keys, names and numbers up to a declared end, which may stand in both by chance.
 CHANCE = 1e-4
 MOST_DIGITS = 6
+# Values so far off a whole number of steps lie between two of them.
+BETWEEN = 0.01
 # Where held-out values show how often fresh ones meet real ones by chance: the outer tenth.
 OUTER = 0.9
 
@@ -181,27 +183,56 @@ def _more_than_chance(values: dict[Side, FloatArray], bound: float, end: float) 
     Asked of the values between the k-th most extreme one, the `bound`, and the declared `end`, all
     turned so that the end is the largest. The end itself is public.
     """
-    spacing = _spacing(values["training"])
-    beyond = {side: each[each > bound] for side, each in values.items()}
-    public = _rounded(np.append(beyond["holdout"], end), spacing)
-    own, made = (_rounded(beyond[side], spacing) - public for side in ("training", "synthetic"))
+    grid = _Grid.of(values["training"])
+    beyond = {side: each[(each > bound) & (each <= end)] for side, each in values.items()}
+    public = grid.places(np.append(beyond["holdout"], end))
+    own, made = (grid.places(beyond[side]) - public for side in ("training", "synthetic"))
     hits = len(own & made)
     if not hits:
         return 0
     # Where people round, or values lie on a lattice that nobody sees, fresh ones meet real ones.
     tail = np.nanquantile(values["training"], OUTER)
-    outer = _rounded(values["holdout"][values["holdout"] >= tail], spacing)
-    met = len(outer & _rounded(values["training"], spacing))
+    outer = grid.places(values["holdout"][values["holdout"] >= tail])
+    met = len(outer & grid.places(values["training"]))
     if met:
         chance = stats.binom.sf(hits - 1, len(made), (met + 1) / (len(outer) + 2))
-    elif spacing:
-        # Values lie nearer to the bound: twice their middle distance from it holds most of them.
-        ahead = np.array(sorted(own | made)) * spacing - bound
-        places = max(int(2 * np.median(ahead) / spacing), len(own | made))
-        chance = stats.hypergeom.sf(hits - 1, places, len(own), len(made))
     else:
-        chance = 0.0
+        # Values lie nearer to the bound: twice their middle distance from it holds most of them.
+        ahead = float(np.median(sorted(own))) - (bound - grid.origin) / grid.spacing
+        chance = stats.hypergeom.sf(
+            hits - 1, max(int(2 * ahead), len(own | made)), len(own), len(made)
+        )
     return hits if chance < CHANCE else 0
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """Where the numbers of a column lie: so far apart at least, counted from one of them."""
+
+    origin: float
+    spacing: float
+    exact: bool
+
+    @classmethod
+    def of(cls, values: FloatArray) -> "_Grid":
+        """By the digits of the values; where they have none, as fine as values are compared."""
+        distinct = np.unique(values[np.isfinite(values)])
+        origin = float(distinct[0]) if distinct.size else 0.0
+        for digits in range(MOST_DIGITS + 1):
+            scaled = distinct * 10.0**digits
+            whole = np.rint(scaled)
+            if np.abs(whole).max(initial=0) > 2**53:
+                break
+            if distinct.size > 1 and np.allclose(scaled, whole, rtol=0, atol=1e-4):
+                steps = np.diff(whole).astype(np.int64)
+                return cls(origin, float(np.gcd.reduce(steps)) / 10.0**digits, exact=True)
+        return cls(origin, rounding_step(values) or 1.0, exact=False)
+
+    def places(self, values: FloatArray) -> set[float]:
+        """The whole numbers of steps from the origin; what lies between two by digits has none."""
+        steps = (values[~np.isnan(values)] - self.origin) / self.spacing
+        whole = np.rint(steps)
+        return set((whole[np.abs(steps - whole) < BETWEEN] if self.exact else whole).tolist())
 
 
 def _as_number(column: Column, declared: float | int | str) -> float:
@@ -210,21 +241,8 @@ def _as_number(column: Column, declared: float | int | str) -> float:
         return float(declared)
     moment = pd.Timestamp(str(declared))
     if moment.tz is None and column.timezone is not None:
-        moment = moment.tz_localize(column.timezone)
+        moment = moment.tz_localize(column.timezone, ambiguous=True, nonexistent="shift_forward")
     return moment.timestamp()
-
-
-def _spacing(values: FloatArray) -> float:
-    """How far apart a column's values lie at least; 0 where they may lie anywhere."""
-    distinct = np.unique(values[np.isfinite(values)])
-    for digits in range(MOST_DIGITS + 1):
-        scaled = distinct * 10.0**digits
-        whole = np.rint(scaled)
-        if np.abs(whole).max(initial=0) > 2**53:
-            break
-        if np.allclose(scaled, whole, rtol=0, atol=1e-4):
-            return float(np.gcd.reduce(np.diff(whole).astype(np.int64))) / 10.0**digits
-    return 0.0
 
 
 def _kth(values: FloatArray, units: IntArray, fewest: int) -> float:

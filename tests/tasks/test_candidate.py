@@ -142,6 +142,10 @@ def test_other_words_in_the_contract_lift_no_refusal(proven: tuple[Path, Ingest]
         judge_candidate(load_contract(other), second, store, folder / "again.parquet", "maker")
     assert (caught.value.exit_code, caught.value.outcome.tests["gate_runs"]) == (3, "refuse")
     assert len(list(Path(caught.value.outcome.record).glob("run-*.json"))) == 2
+    # The same rows again are judged anew: the contract tells other things of what they leave out.
+    with pytest.raises(GateClosedError) as caught:
+        judge_candidate(load_contract(other), second, store, folder / "leak.parquet", "maker")
+    assert len(list(Path(caught.value.outcome.record).glob("run-*.json"))) == 3
 
 
 def test_a_value_of_one_person_is_found_beyond_the_rows_that_are_compared(
@@ -164,6 +168,11 @@ def test_a_value_of_one_person_is_found_beyond_the_rows_that_are_compared(
     (record,) = Path(caught.value.outcome.record).glob("run-*.json")
     found = next(f for f in json.loads(record.read_text())["findings"] if f["name"] == "hygiene")
     assert "beyond" in found["detail"] and "income" in found["detail"]
+    made = read_candidate(contract, folder / "one.parquet")["people"]
+    sample = candidate._looked_at(
+        contract.tables[0], made, candidate._content(contract, folder / "one.parquet")
+    )
+    assert largest not in sample["income"].to_pylist()
 
 
 def test_held_out_rows_are_not_refused(proven: tuple[Path, Ingest]) -> None:

@@ -119,6 +119,34 @@ def test_fresh_numbers_up_to_a_declared_end_may_meet_those_of_training_units() -
     assert judge(synthetic, training).state == "refuse"
 
 
+def test_values_half_a_step_off_a_round_one_are_told_apart() -> None:
+    """Whole numbers and a half, as dates at noon are: neighbours must not count as the same."""
+
+    def halves(seed: int) -> list[float]:
+        drawn = np.random.default_rng(seed).integers(0, 10**8, ROWS)
+        return [int(number) + 0.5 for number in drawn]
+
+    sides = (TRAINING, FRESH, HOLDOUT)
+    training, fresh, holdout = (
+        with_column(rows, "income", halves(seed)) for seed, rows in enumerate(sides)
+    )
+    promises = contract({"income": {"minimum": 0, "maximum": 3 * 10**8}})
+    largest = max(training["income"].to_pylist())
+    for value, state in ((largest + 1, "pass"), (largest - 1, "pass"), (largest, "refuse")):
+        synthetic = with_first(fresh, "income", [value])
+        assert judge(synthetic, training, promises, holdout).state == state
+
+
+def test_made_up_values_beside_them_hide_no_copied_extremes() -> None:
+    incomes = sorted(TRAINING["income"].to_pylist())
+    padded = [round(incomes[-8] + 0.01 * step, 2) for step in range(1, 30)]
+    beyond = [10.0**6 + step for step in range(30)]
+    for hiding in (padded, beyond):
+        synthetic = with_first(FRESH, "income", [*incomes[-3:], *hiding])
+        promises = contract({"income": {"minimum": 0, "maximum": 10**5}})
+        assert judge(synthetic, promises=promises).state == "refuse"
+
+
 def test_round_numbers_that_people_give_may_meet_up_to_a_declared_end() -> None:
     def rounded(seed: int, rows: pa.Table) -> pa.Table:
         random = np.random.default_rng(seed)
