@@ -118,19 +118,6 @@ def test_a_target_that_nothing_predicts_has_nothing_to_lose() -> None:
     assert gap.state == "info" and "nothing to lose" in gap.detail
 
 
-def test_where_real_rows_predict_worse_than_a_guess_chance_refuses_nothing() -> None:
-    """A number of long tail that nothing tells of: trees miss it by more than its mean does."""
-
-    def rows(seed: int) -> pa.Table:
-        drawn = np.random.default_rng([seed, 7]).lognormal(8, 1, 300)
-        return with_column(draw_people(300, seed), "weight", drawn.tolist())
-
-    for seed in range(5):
-        sides = (rows(1), rows(10 + seed), rows(3))
-        gap = named(evaluate_utility(coded(*sides, roles={"weight": "target"})), "utility_gap")
-        assert gap.state == "info" and "nothing to lose" in gap.detail
-
-
 def test_without_a_target_nothing_is_judged() -> None:
     (gap,) = evaluate_utility(coded(TRAINING, FRESH, HOLDOUT))
     assert (gap.name, gap.value, gap.state) == ("utility_gap", None, "info")
