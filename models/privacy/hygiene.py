@@ -225,14 +225,19 @@ class _Grid:
                 break
             if distinct.size > 1 and np.allclose(scaled, whole, rtol=0, atol=1e-4):
                 steps = np.diff(whole).astype(np.int64)
+                if not steps.any():
+                    continue
                 return cls(origin, float(np.gcd.reduce(steps)) / 10.0**digits, exact=True)
         return cls(origin, rounding_step(values) or 1.0, exact=False)
 
     def places(self, values: FloatArray) -> set[float]:
         """The whole numbers of steps from the origin; what lies between two by digits has none."""
-        steps = (values[~np.isnan(values)] - self.origin) / self.spacing
+        known = values[~np.isnan(values)]
+        steps = (known - self.origin) / self.spacing
         whole = np.rint(steps)
-        return set((whole[np.abs(steps - whole) < BETWEEN] if self.exact else whole).tolist())
+        # Microseconds since 1970 are doubles to a quarter of a step only.
+        between = BETWEEN + 2 * np.spacing(np.abs(known)) / self.spacing
+        return set((whole[np.abs(steps - whole) < between] if self.exact else whole).tolist())
 
 
 def _as_number(column: Column, declared: float | int | str) -> float:

@@ -137,6 +137,26 @@ def test_values_half_a_step_off_a_round_one_are_told_apart() -> None:
         assert judge(synthetic, training, promises, holdout).state == state
 
 
+@pytest.mark.parametrize(("origin", "step"), [(1.7e9, 1e-6), (0.0, 1e-13)])
+def test_own_extremes_are_found_on_steps_that_doubles_hardly_hold(
+    origin: float, step: float
+) -> None:
+    """Microseconds since 1970, and numbers so small that six digits say nothing of them."""
+
+    def values(seed: int) -> list[float]:
+        drawn = np.random.default_rng(seed).lognormal(8, 1, ROWS)
+        return [origin + step * round(1000 * float(number)) for number in drawn]
+
+    training, fresh, holdout = (
+        with_column(rows, "income", values(seed))
+        for seed, rows in enumerate((TRAINING, FRESH, HOLDOUT))
+    )
+    largest = sorted(training["income"].to_pylist())[-4:]
+    promises = contract({"income": {"minimum": 0, "maximum": 10**10}})
+    synthetic = with_first(fresh, "income", largest)
+    assert judge(synthetic, training, promises, holdout).state == "refuse"
+
+
 def test_made_up_values_beside_them_hide_no_copied_extremes() -> None:
     incomes = sorted(TRAINING["income"].to_pylist())
     padded = [round(incomes[-8] + 0.01 * step, 2) for step in range(1, 30)]
