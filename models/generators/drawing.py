@@ -9,10 +9,11 @@ from torch import Tensor
 
 from models.encoding.column import FloatArray, IntArray
 from models.generators.code_layout import CodeLayout
-from models.generators.drawn_values import draw_values
+from models.generators.drawn_values import draw_lots, values_at
 from models.generators.guide import Guide
 from models.nets.code_network import CodeNetwork
 from models.training.precision import quick_products
+from models.training.workers import Each, side_by_side
 
 MOST_NUMBERS = 2**26
 """Rows times width of the network that are held at once; 256 MiB of float32."""
@@ -71,8 +72,11 @@ class CodeDrawing:
         """
         self.whole_rows = not bool((codes >= 0).any())
         batches = torch.split(codes.long(), self.batch_rows)
-        with quick_products():
-            return torch.cat([self._complete_batch(batch.clone(), random) for batch in batches])
+        with quick_products(), side_by_side() as each:
+            how = _How(random, each)
+            return torch.cat(
+                [self._draw_codes(batch.clone(), self.order, how) for batch in batches]
+            )
 
     @torch.inference_mode()
     def complete_guided(self, codes: Tensor, random: torch.Generator, guide: Guide) -> Tensor:
@@ -87,10 +91,10 @@ class CodeDrawing:
         self.whole_rows = not guide.first and not bool((codes >= 0).any())
         for part in range(len(self.layout.parts)):
             guide.observe(part, self.layout.value(codes, part).numpy())
-        with quick_products():
-            return self._complete_guided(codes, random, guide)
+        with quick_products(), side_by_side() as each:
+            return self._complete_guided(codes, guide, _How(random, each))
 
-    def _complete_guided(self, codes: Tensor, random: torch.Generator, guide: Guide) -> Tensor:
+    def _complete_guided(self, codes: Tensor, guide: Guide, how: "_How") -> Tensor:
         if guide.first:
             asked = guide.kinds
             many = guide.wishes > 1 or guide.undecided
@@ -99,26 +103,17 @@ class CodeDrawing:
             codes = codes[torch.from_numpy(crowd)]
             log_weights = torch.zeros(len(codes), dtype=torch.float64)
             if guide.undecided:
-                seed = int(torch.randint(2**62, (1,), generator=random))
+                seed = int(torch.randint(2**62, (1,), generator=how.random))
                 log_weights += torch.from_numpy(guide.pick(np.random.default_rng(seed)))
             wished = [(code, part) for code, part in self.order if part in guide.first]
-            self._draw_codes(codes, wished, random, _Guided(guide, log_weights))
-            rows = _resampled(log_weights.numpy(), guide.kinds, asked, random)
+            self._draw_codes(codes, wished, how._replace(guided=_Guided(guide, log_weights)))
+            rows = _resampled(log_weights.numpy(), guide.kinds, asked, how.random)
             guide.taken(rows)
             codes = codes[torch.from_numpy(rows)]
-        return self._draw_codes(codes, self.order, random, _Guided(guide, None))
+        return self._draw_codes(codes, self.order, how._replace(guided=_Guided(guide, None)))
 
-    def _complete_batch(self, codes: Tensor, random: torch.Generator) -> Tensor:
-        return self._draw_codes(codes, self.order, random, None)
-
-    def _draw_codes(
-        self,
-        codes: Tensor,
-        order: list[tuple[int, int]],
-        random: torch.Generator,
-        guided: "_Guided | None",
-    ) -> Tensor:
-        groups = _Groups(self.network, len(codes))
+    def _draw_codes(self, codes: Tensor, order: list[tuple[int, int]], how: "_How") -> Tensor:
+        groups = _Groups(self.network, len(codes), how.each)
         for code in range(codes.shape[1]):
             if bool((codes[:, code] >= 0).any()):
                 groups.observe(code, codes[:, code])
@@ -127,11 +122,11 @@ class CodeDrawing:
             unknown = codes[:, code] < 0
             wanted = unknown if applies is None else unknown & applies
             if bool(wanted.any()):
-                drawn = self._draw(codes, (code, part), (groups, wanted), (random, guided))
+                drawn = self._draw(codes, (code, part), (groups, wanted), how)
                 groups.observe(code, drawn)
                 codes[:, code] = torch.where(wanted, drawn, codes[:, code])
-                if guided is not None:
-                    guided.guide.observe(part, self.layout.value(codes, part).numpy())
+                if how.guided is not None:
+                    how.guided.guide.observe(part, self.layout.value(codes, part).numpy())
         return codes
 
     def _draw(
@@ -139,32 +134,38 @@ class CodeDrawing:
         codes: Tensor,
         what: tuple[int, int],
         where: tuple["_Groups", Tensor],
-        how: tuple[torch.Generator, "_Guided | None"],
+        how: "_How",
     ) -> Tensor:
         """New values `(rows,)` of one code in the wanted rows, -1 in all others."""
-        (code, part), (groups, wanted), (random, guided) = what, where, how
+        (code, part), (groups, wanted), guided = what, where, how.guided
         kept = None if guided is None else guided.guide.weights(part)
         drawn = torch.full((len(codes),), -1)
         parent = self.layout.shapes[code].parent
-        for asked in groups.asked(wanted.nonzero().squeeze(1), self.asked_groups):
+
+        def draw(some: tuple[_Asked, Tensor]) -> None:
+            asked, lots = some
             parents = codes[groups.example[asked.groups], parent] if parent >= 0 else None
             sizes = torch.bincount(asked.of_row, minlength=len(asked.groups))
             embedded = groups.embedded[asked.groups]
             logits = self.logits(Question(code, embedded, parents, sizes))
             likely, logits = _tempered(logits, self.temperature)
             if guided is None or kept is None:
-                drawn[asked.rows] = draw_values(_shares(likely), asked.of_row, random)
-                continue
+                drawn[asked.rows] = values_at(lots, _shares(likely), asked.of_row)
+                return
             weights = self._code_weights(codes[asked.rows], what, kept[asked.rows.numpy()])
             sides = likely[asked.of_row], logits[asked.of_row]
             shares = _shares(guided.weighed(sides, weights, asked.rows))
-            values = draw_values(shares, torch.arange(len(asked.rows)), random)
+            values = values_at(lots, shares, torch.arange(len(asked.rows)))
             drawn[asked.rows] = values
             if guided.log_weights is not None:
                 # The refining code is weighed by itself: it replaces what was guessed of it here.
                 guess = weights.gather(1, values[:, None]).squeeze(1).log().clamp_min(LEAST_WEIGHT)
                 guess = torch.where(self._refined(code, part, values), guess, 0.0)
                 guided.log_weights[asked.rows] -= guess
+
+        # Lots are drawn one after the other, so that it does not matter who is ready first.
+        all_asked = groups.asked(wanted.nonzero().squeeze(1), self.asked_groups)
+        how.each(draw, [(asked, draw_lots(len(asked.rows), how.random)) for asked in all_asked])
         return drawn
 
     def _refined(self, code: int, part: int, values: Tensor) -> Tensor:
@@ -224,6 +225,14 @@ class _Guided(NamedTuple):
         return _first_possible(weighed, logits)
 
 
+class _How(NamedTuple):
+    """Where the chance comes from, who does the work, and what is kept to."""
+
+    random: torch.Generator
+    each: Each
+    guided: _Guided | None = None
+
+
 class Question(NamedTuple):
     """What the network is asked: one code's distribution for each group of rows that agree.
 
@@ -251,8 +260,8 @@ class _Asked(NamedTuple):
 class _Groups:
     """Rows with equal known codes: the summed input vectors of each group, and whose it is."""
 
-    def __init__(self, network: CodeNetwork, rows: int) -> None:
-        self.network = network
+    def __init__(self, network: CodeNetwork, rows: int, each: Each) -> None:
+        self.network, self.each = network, each
         blank = torch.full((1, len(network.shapes)), -1)
         self.embedded = network.embed(blank)
         self.of_row = torch.zeros(rows, dtype=torch.long)
@@ -298,10 +307,13 @@ class _Groups:
         """
         change = vectors - vectors[-1]
         size = max(1, ASKED_NUMBERS // change.shape[1])
-        for embedded, some in zip(
-            torch.split(self.embedded, size), torch.split(values, size), strict=True
-        ):
-            embedded += change[some]
+
+        def add(some: tuple[Tensor, Tensor]) -> None:
+            embedded, picked = some
+            embedded += change[picked]
+
+        both = torch.split(self.embedded, size), torch.split(values, size)
+        self.each(add, zip(*both, strict=True))
 
 
 def drawing_order(layout: CodeLayout) -> list[tuple[int, int]]:

@@ -126,6 +126,23 @@ def test_sharing_the_work_changes_no_distribution(
     assert np.abs(grouped - draw(at_once=700)).max() < 0.015
 
 
+def test_rows_are_the_same_whatever_the_number_of_threads(
+    model: CodeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drawing, "SHARED", 0.0)
+    monkeypatch.setattr(drawing, "ASKED_NUMBERS", 64 * SIZES.width)
+    blank, before = np.full((3000, 3), UNKNOWN), torch.get_num_threads()
+    try:
+        drawn = []
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            drawn.append(model.complete(blank, np.random.default_rng(8)))
+    finally:
+        torch.set_num_threads(before)
+    np.testing.assert_array_equal(drawn[0], drawn[1])
+    np.testing.assert_array_equal(drawn[0], drawn[2])
+
+
 def test_batches_bound_the_memory(model: CodeModel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drawing, "MOST_NUMBERS", 100 * SIZES.width)
     drawn = model.complete(np.full((950, 3), UNKNOWN), np.random.default_rng(1))
