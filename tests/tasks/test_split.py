@@ -73,6 +73,24 @@ def test_a_person_in_several_tables_falls_on_one_side_of_all(tmp_path: Path) -> 
     assert set(alone) != set(sides[0].holdout()["person"].to_pylist())
 
 
+def test_rows_without_a_person_tie_no_tables_together(tmp_path: Path) -> None:
+    """Such a row is known by its number, and every table has a first row."""
+    store, made = Store(str(tmp_path)), contract(unit="person")
+    visits = made.tables[0]
+    tables = tuple(visits.model_copy(update={"name": name}) for name in ("visits", "calls"))
+    both = made.model_copy(update={"tables": tables})
+    for table, people in zip(tables, (300, 20), strict=True):
+        names = [None, *(f"{table.name} {number}" for number in range(people - 1))]
+        store.make_folder(f"c/ingests/i/{table.name}")
+        rows = pa.table({"person": names, "x": list(range(people))})
+        path = f"c/ingests/i/{table.name}/part-00000.parquet"
+        pq.write_table(rows, path, filesystem=store.fs)
+    for table in tables:
+        alone = made.model_copy(update={"tables": (table,)})
+        marks = [Split(store, one, table, "c/ingests/i").mark for one in (both, alone)]
+        assert marks[0] == marks[1]
+
+
 def test_a_numbered_unit_stays_whole_where_some_rows_have_none(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
     store.make_folder("c/ingests/i/visits")
