@@ -91,10 +91,10 @@ class Split:
 
     def shared_units(self) -> np.ndarray:
         """Hashes of the units with rows on both sides, as a holdout of its own can have them."""
-        if self._threshold is not None or self.table.unit is None:
+        if self._threshold is not None:
             return _NONE
-        trained = np.concatenate([_NONE, *(keys for _, keys in self._training_parts(columns=[]))])
-        held_out = np.concatenate([_NONE, *(keys for _, keys in self._holdout_parts(columns=[]))])
+        sides = (self.parts, self.holdout_parts)
+        trained, held_out = (self._unit_hashes(parts, self.table.unit).named for parts in sides)
         return np.asarray(np.intersect1d(trained, held_out))
 
     def unseen(

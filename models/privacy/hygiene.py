@@ -10,6 +10,7 @@ from scipy import stats
 
 from data_contracts.contract import Column
 from data_contracts.report import Finding
+from models.encoding.pattern import parse_pattern
 from models.evaluation.coded import (
     SIDES,
     CodedColumn,
@@ -59,7 +60,8 @@ def evaluate_hygiene(
     there is what gives it away. Up to a declared end fresh draws go as a rule, and few values may
     lie there: then the values of training units are held against chance, too. Names that people
     share, and keys that count up or follow a pattern, are held against chance: of the real ones
-    that they repeat, the training units' share. Where `frames` are samples of larger tables,
+    that they repeat, the training units' share; what names one person, also against how many other
+    names its pattern would have left to choose from. Where `frames` are samples of larger tables,
     `whole` reads these a column at a time: one address is one too many wherever it stands, and a
     value of many units is one of few in a sample.
     """
@@ -115,7 +117,7 @@ def _used_again(column: Column, frames: dict[Side, pd.DataFrame]) -> int:
     values = {side: _distinct(frames[side][column.name]) for side in SIDES}
     own = values["training"] - values["holdout"]
     hits = len(own & values["synthetic"])
-    if column.identifier_kind in PERSONAL and column.pattern is None:
+    if column.identifier_kind in PERSONAL and _leaves_choice(column, values, hits):
         public = {_plain(str(value)) for value in column.categories or ()}
         real, held_out, made = ({_plain(text) for text in values[side]}
                                 for side in ("training", "holdout", "synthetic"))  # fmt: skip
@@ -127,6 +129,15 @@ def _used_again(column: Column, frames: dict[Side, pd.DataFrame]) -> int:
     pool = len(own) + len(others)
     chance = stats.hypergeom.sf(hits - 1, pool, len(own), votes)
     return hits if chance < CHANCE else 0
+
+
+def _leaves_choice(column: Column, values: dict[Side, set[str]], hits: int) -> bool:
+    """Whether no, or an unknown, or a wide pattern does not explain so many values used again."""
+    pattern = parse_pattern(column.pattern) if column.pattern is not None else None
+    if pattern is None:
+        return True
+    met = min(len(values["training"]) / pattern.count, 1.0)
+    return bool(stats.binom.sf(hits - 1, len(values["synthetic"]), met) < CHANCE)
 
 
 def _distinct(series: pd.Series) -> set[str]:

@@ -36,11 +36,12 @@ class SequenceCopies:
     Scenario: the attacker holds the release and looks for 2, 4, 8 or 16 rows in a row that one real
     unit has and no other. In a panel of few values every single row is somebody else's as well, and
     a copy of everybody would pass all tests of rows. The time of the rows gives their order and is
-    not compared: moved in time, a copy is a copy. Votes and p-values are those of G1, by unit; the
-    four lengths share them (Bonferroni). Passes if copies of whole units, the contract's
-    `leak_share` of the synthetic ones or fewer, were caught in the same run. Where they were not,
-    it is inconclusive if rows have nobody's own either, so that no other test of copies judges;
-    else it leaves the verdict to the rows.
+    not compared: moved in time, a copy is a copy. Without one, and at the same time, a unit's rows
+    are put into an order of their own, so that in any other they are the same. Votes and p-values
+    are those of G1, by unit; the four lengths share them (Bonferroni). Passes if copies of whole
+    units, the contract's `leak_share` of the synthetic ones or fewer, were caught in the same run.
+    Where they were not, it is inconclusive if rows have nobody's own either, so that no other test
+    of copies judges; else it leaves the verdict to the rows.
 
     Power: told in each run: the smallest share of units that was caught when copied whole.
     """
@@ -192,10 +193,9 @@ def _runs(coded: CodedTable) -> _Runs:
     columns = column_codes(coded)
     rows = combined([columns[at] for at in _compared(coded)])
     time = np.zeros(units.size)
-    for column in coded.columns:
-        if column.name == coded.table.time:
-            time = np.concatenate([column.values[each] for each in sides]).astype(np.float64)
-    order = np.lexsort((time, units, side == 1))
+    if coded.time is not None:
+        time = np.concatenate([coded.time.values[each] for each in sides]).astype(np.float64)
+    order = np.lexsort((rows, time, units, side == 1))
     units, side, rows = units[order], side[order], rows[order]
     same = np.stack([units, side == 1])
     codes: list[IntArray] = []

@@ -36,8 +36,8 @@ TRAINING, FRESH, HOLDOUT = visits(400, 1), visits(400, 2), visits(200, 3)
 
 
 def table(synthetic: pa.Table, holdout: pa.Table = HOLDOUT, time: str | None = "day") -> CodedTable:
-    made = coded(TRAINING, synthetic, holdout, roles={"person": "identifier"}, unit="person")
-    return replace(made, table=made.table.model_copy(update={"time": time}))
+    roles = {"person": "identifier"}
+    return coded(TRAINING, synthetic, holdout, roles=roles, unit="person", time=time)
 
 
 def trials(found: CodedTable, level: float) -> tuple[Trial, ...]:
@@ -58,6 +58,10 @@ def copied(people: int, source: pa.Table = TRAINING) -> pa.Table:
     return pa.concat_tables([copies, FRESH.slice(rows)])
 
 
+def shuffled(rows: pa.Table) -> pa.Table:
+    return rows.take(pa.array(np.random.default_rng(5).permutation(rows.num_rows)))
+
+
 def test_fresh_people_pass() -> None:
     p_value, finding = judge(table(FRESH))
     assert p_value > 0.01 and finding.state == "pass"
@@ -74,8 +78,28 @@ def test_people_copied_whole_are_found_where_no_row_is_anybody_s_own() -> None:
 def test_copies_moved_in_time_or_in_other_order_of_rows_are_found() -> None:
     later = copied(40)
     later = with_column(later, "day", [day + 700 for day in later["day"].to_pylist()])
-    shuffled = later.take(pa.array(np.random.default_rng(5).permutation(later.num_rows)))
-    assert judge(table(shuffled))[0] < 1e-6
+    assert judge(table(shuffled(later)))[0] < 1e-6
+
+
+def test_rows_of_a_person_without_a_time_are_the_same_in_any_order() -> None:
+    roles = {"person": "identifier"}
+    for rows, found in ((FRESH, False), (shuffled(copied(400)), True)):
+        sides = [side.drop_columns("day") for side in (TRAINING, rows, HOLDOUT)]
+        assert (judge(coded(*sides, roles=roles, unit="person"))[0] < 1e-6) is found
+
+
+def test_rows_are_put_in_the_order_of_a_time_that_is_issued_anew() -> None:
+    roles = {"person": "identifier", "day": "identifier"}
+    sides = (TRAINING, shuffled(copied(40)), HOLDOUT)
+    found = coded(*sides, roles=roles, unit="person", time="day")
+    assert [column.name for column in found.columns] == ["state", "act"]
+    assert judge(found)[0] < 1e-6
+
+
+def test_a_copy_is_one_under_another_name_also_where_the_name_is_no_identifier() -> None:
+    named = coded(TRAINING, copied(400), HOLDOUT, unit="person", time="day")
+    assert "person" in {column.name for column in named.columns}
+    assert judge(named.without_names())[0] < 1e-6
 
 
 def test_copies_of_held_out_people_are_no_evidence_and_hide_none() -> None:
