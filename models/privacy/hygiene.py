@@ -117,11 +117,13 @@ def _used_again(column: Column, frames: dict[Side, pd.DataFrame]) -> int:
     values = {side: _distinct(frames[side][column.name]) for side in SIDES}
     own = values["training"] - values["holdout"]
     hits = len(own & values["synthetic"])
-    if column.identifier_kind in PERSONAL and _leaves_choice(column, values, hits):
+    if column.identifier_kind in PERSONAL:
         public = {_plain(str(value)) for value in column.categories or ()}
         real, held_out, made = ({_plain(text) for text in values[side]}
                                 for side in ("training", "holdout", "synthetic"))  # fmt: skip
-        return len((real & made) - held_out - public - {""})
+        shown = len((real & made) - held_out - public - {""})
+        if not _explained(column, shown, len(real), len(made)):
+            return shown
     if not hits:
         return 0
     others = values["holdout"] - values["training"]
@@ -131,13 +133,15 @@ def _used_again(column: Column, frames: dict[Side, pd.DataFrame]) -> int:
     return hits if chance < CHANCE else 0
 
 
-def _leaves_choice(column: Column, values: dict[Side, set[str]], hits: int) -> bool:
-    """Whether no, or an unknown, or a wide pattern does not explain so many values used again."""
+def _explained(column: Column, shown: int, real: int, made: int) -> bool:
+    """Whether so few values are left to a pattern that as many made ones meet real ones by chance.
+
+    Without a pattern, or by one of which nobody knows how many values it has, none ever do.
+    """
     pattern = parse_pattern(column.pattern) if column.pattern is not None else None
-    if pattern is None:
-        return True
-    met = min(len(values["training"]) / pattern.count, 1.0)
-    return bool(stats.binom.sf(hits - 1, len(values["synthetic"]), met) < CHANCE)
+    if pattern is None or not shown:
+        return not shown
+    return bool(stats.binom.sf(shown - 1, made, min(real / pattern.count, 1.0)) >= CHANCE)
 
 
 def _distinct(series: pd.Series) -> set[str]:

@@ -141,6 +141,20 @@ def test_a_holdout_table_leaves_all_rows_for_training(tmp_path: Path) -> None:
     assert sides.holdout()["x"].to_pylist() == [-1]
 
 
+def test_rows_without_a_person_are_nobody_s_on_the_other_side(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    for folder, name in (("visits", "here"), ("holdout/visits", "there")):
+        store.make_folder(f"c/ingests/i/{folder}")
+        people = [None if row % 2 else f"{name} {row}" for row in range(40)]
+        rows = pa.table({"person": [*people, "both"], "x": list(range(41))})
+        path = f"c/ingests/i/{folder}/part-00000.parquet"
+        pq.write_table(rows, path, filesystem=store.fs)
+    sides = split(store, contract(unit="person"))
+    shared = sides.shared_units()
+    assert len(shared) == 1
+    assert sides.unseen(shared).num_rows == 40
+
+
 def private(unit: str | None = None) -> Contract:
     budget = Privacy(epsilon=1, delta=1e-5, rows_per_unit=1 if unit else None)
     return contract(unit).model_copy(update={"privacy": budget})
