@@ -118,6 +118,16 @@ def test_too_few_people_are_undecided_where_rows_tell_nothing_either() -> None:
     assert judge(lax, 0.02)[1].state == "pass"
 
 
+def test_people_who_were_copied_help_no_planted_copy_to_be_found() -> None:
+    few = HOLDOUT.slice(0, 80 * ROWS_EACH)
+
+    def seen(people: int) -> float:
+        (trial,) = trials(table(copied(people), few), 0.02)
+        return trial.figures["seen"] or np.inf
+
+    assert seen(20) >= seen(0) > 0.05
+
+
 def test_where_rows_are_somebody_s_own_the_tests_of_rows_judge() -> None:
     def precise(rows: pa.Table, seed: int) -> pa.Table:
         values = np.random.default_rng(seed).normal(size=rows.num_rows)
