@@ -36,6 +36,10 @@ def test_from_key_to_opened_parcel_and_a_new_key(
     answer = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (answer["state"], answer["rows"], answer["recipient"]) == ("opened", 3, "clinic")
     assert pq.read_table("rows.parquet").equals(ROWS)
+    (tmp_path / "folder").mkdir()
+    assert typed("open", "parcel", "--key", "clinic.key", "-o", "folder") == 2
+    assert "understudy: -o folder: a folder" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.glob(".*")] == []
     assert typed("key", "new", "-o", "later.key") == 0
     assert typed("key", "rewrap", "parcel", "--key", "clinic.key", "--to", "later.key") == 0
     assert typed("open", "parcel", "--key", "clinic.key", "-o", "no.parquet") == 1

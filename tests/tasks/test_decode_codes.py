@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from data_contracts.contract import Contract
+from data_contracts.errors import ContractError
 from models.representation.keyed_encoder import KeyedEncoder
 from tasks.decode_codes import decode_codes
 from tasks.fit_encoder import ENCODER
@@ -80,3 +81,16 @@ def test_a_writing_that_stops_midway_leaves_what_was_there(
     with pytest.raises(OSError, match="no space left"):
         decoded(agreed, output)
     assert [path.read_text() for path in output.parent.iterdir()] == ["old"]
+
+
+@pytest.mark.parametrize("place", ["folder", "file/rows.parquet"])
+def test_a_place_where_no_file_can_be_is_refused_before_anything_is_decoded(
+    agreed: Contract, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("mine")
+    before = sorted(tmp_path.rglob("*"))
+    monkeypatch.setattr(Encoder, "decode", lambda *_, **__: pytest.fail("decoded"))
+    with pytest.raises(ContractError, match=f"-o {tmp_path / place}: .* Name a file in a folder"):
+        decoded(agreed, tmp_path / place)
+    assert sorted(tmp_path.rglob("*")) == before
