@@ -59,3 +59,26 @@ def test_an_age_key_shows_its_public_half_alone(
     out = capsys.readouterr().out
     assert json.loads(out.splitlines()[-1])["public"].startswith("age1")
     assert "AGE-SECRET" not in out
+
+
+@pytest.mark.parametrize(
+    "secret", ["understudy-key-1:" + "A" * 43 + "=", "age-secret-key-1" + "a" * 58]
+)
+def test_a_key_that_is_typed_in_the_place_of_its_name_is_refused_and_not_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], secret: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for setting in (
+        f"share.holder={secret}", f"share.holder=env:{secret}", f"share.holder=[{{'{secret}': 1}}]",
+        f"share.holder: {secret}", secret, f"share.{secret}=x", f"share.holder=[{secret}",
+    ):  # fmt: skip
+        words = ("run", "synthesize-dataset", "people.odcs.yaml", "--set", setting, "--json")
+        assert typed(*words) == 2
+        shown = capsys.readouterr()
+        assert "a key is written out" in shown.err
+        assert "aaaa" not in (shown.out + shown.err).lower()
+    assert typed("open", "parcel", "--key", f"file:{secret}", "-o", "rows.parquet") == 1
+    shown = capsys.readouterr()
+    assert "a key itself stands where one is named" in shown.err
+    assert "aaaa" not in (shown.out + shown.err).lower()
+    assert list(tmp_path.iterdir()) == []
