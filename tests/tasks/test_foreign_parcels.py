@@ -58,6 +58,17 @@ def test_links_and_pipes_in_a_parcel_are_refused(
         open_parcel(parcel, key, tmp_path / "rows.parquet")
 
 
+@pytest.mark.parametrize("place", [PART, SEAL])
+def test_links_that_lead_to_each_other_are_refused(
+    parcel: Path, key: KeyService, tmp_path: Path, place: str
+) -> None:
+    (parcel / place).unlink()
+    (parcel / place).symlink_to(tmp_path / "other")
+    (tmp_path / "other").symlink_to(parcel / place)
+    with pytest.raises(SealError, match=f"{place}: "):
+        open_parcel(parcel, key, tmp_path / "rows.parquet")
+
+
 def test_a_folder_that_is_a_link_is_refused(parcel: Path, key: KeyService, tmp_path: Path) -> None:
     (parcel / "data").rename(tmp_path / "data")
     (parcel / "data").symlink_to(tmp_path / "data")
