@@ -213,6 +213,19 @@ class TableCodec:
         """Whether a value can be given: it has a code, or lies in the column's range."""
         return not bool(self.codecs_[name].outside(self._one(name, value)).any())
 
+    def lies_within(self, name: str, low: Any, high: Any) -> bool:
+        """Whether a column's one value lies from `low` to `high`, None for an open end.
+
+        ModelError where it has no order.
+        """
+        own, column = self.codecs_[name], self.table_.column(name)
+        if not isinstance(own, FixedCodec):
+            return False
+        if column.kind not in ("number", "datetime"):
+            raise ModelError(f"given {name}: it has no order, so no range. Name its values.")
+        ends = [None if end is None else self._one(name, end) for end in (low, high)]
+        return own.lies_within(*ends)
+
     def lists(self, name: str, values: Sequence[Any]) -> bool:
         """Whether the first code tells each of these values from all others."""
         codec = self.codecs_[name]
