@@ -155,7 +155,8 @@ class TableCodec:
     def apply_given(self, frame: pd.DataFrame, given: Given, rows: int) -> pd.DataFrame:
         """The rows with the given values themselves in place of those drawn for their codes."""
         exact = self.given_values(given, rows)
-        return frame.assign(**{name: _as_dtype(exact[name], frame[name].dtype) for name in exact})
+        typed = {name: _as_dtype(exact[name], frame[name].dtype) for name in exact}
+        return with_columns(frame, typed)
 
     def log_detail(self, frame: pd.DataFrame, names: Sequence[str]) -> FloatArray:
         """The log density of these columns given their codes, `(rows,)`; -inf for what cannot be.
@@ -322,6 +323,14 @@ class TableCodec:
             if not isinstance(given, pd.DataFrame):
                 typed = typed.take([0] * rows).reset_index(drop=True)
             yield str(name), typed
+
+
+def with_columns(frame: pd.DataFrame, columns: Mapping[str, pd.Series]) -> pd.DataFrame:
+    """A frame with these columns in place of its own; pandas' `assign` takes none named self."""
+    changed = frame.copy(deep=False)
+    for name, values in columns.items():
+        changed[name] = values
+    return changed
 
 
 def _codec_class(column: Column, table: Table) -> type[Any]:

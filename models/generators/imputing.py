@@ -13,7 +13,7 @@ from data_contracts.schema import to_arrow
 from models.encoding.category import CategoryCodec
 from models.encoding.column import UNKNOWN, BoolArray, FloatArray, IntArray
 from models.encoding.fixed import FixedCodec
-from models.encoding.table import TableCodec
+from models.encoding.table import TableCodec, with_columns
 from models.generators.batches import Guidance
 from models.generators.guide import Guide
 
@@ -98,9 +98,8 @@ class Imputer:
                 found[name] = _listing(frame[name], drawn.dtype)
                 if fixed:
                     found[name] = _replaced(found[name], rows, drawn)
-        return frame.reset_index(drop=True).assign(
-            **{name: values.reset_index(drop=True) for name, values in found.items()}
-        )
+        columns = {name: values.reset_index(drop=True) for name, values in found.items()}
+        return with_columns(frame.reset_index(drop=True), columns)
 
     def _tied(self, names: list[str]) -> list[list[str]]:
         """The columns in groups: those of a rule or a combination, by itself or in a chain."""
@@ -132,7 +131,8 @@ class Imputer:
             mine = np.flatnonzero(missing[name][rows])
             if len(mine):
                 drawn = filled[name].iloc[mine].reset_index(drop=True)
-                frame = frame.assign(**{name: _replaced(frame[name], rows[mine], drawn)})
+                whole = _replaced(frame[name], rows[mine], drawn)
+                frame = with_columns(frame, {name: whole})
         return frame
 
     def _filled(self, frame: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
