@@ -14,7 +14,7 @@ from models.encoding.category import CategoryCodec
 from models.encoding.column import UNKNOWN, BoolArray, FloatArray, IntArray
 from models.encoding.fixed import FixedCodec
 from models.encoding.table import TableCodec, with_columns
-from models.generators.batches import Guidance
+from models.generators.batches import Guidance, check_seed
 from models.generators.guide import Guide
 
 ROUNDS = 20
@@ -52,6 +52,7 @@ class Imputer:
         return self._by_batch(frame, seed, self._point_batch)
 
     def _by_batch(self, frame: pd.DataFrame, seed: int, fill: _Fill) -> pd.DataFrame:
+        check_seed(seed)
         frame = self._prepared(frame)
         starts = range(0, max(len(frame), 1), BATCH_ROWS)
         seeds = np.random.SeedSequence(seed).spawn(len(starts))

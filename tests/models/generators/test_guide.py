@@ -151,6 +151,7 @@ def test_temperature_moves_rows_towards_the_likely_values() -> None:
         ({"city": Range("A", "C")}, "no order"),
         ({"city": OneOf(("Wien",))}, "Bern"),
         ({"city": Shares({"Bern": 0.7, "Graz": 0.7})}, "at most 1"),
+        ({"city": Shares({"Bern": float("nan")})}, "at most 1"),
         ({"country": Shares({"AT": 0.3, "CH": 0.3, "DE": 0.3})}, "no other value"),
         ({"total": Shares({Range(None, None): 0.5})}, "no other value"),
         ({"total": Shares({None: 0.5, Range(0, 9): 0.5})}, "no row lies there"),

@@ -8,6 +8,7 @@ from pandas.testing import assert_frame_equal
 
 from data_contracts.contract import Column, Contract, Source, Table
 from data_contracts.dataset import Dataset
+from data_contracts.errors import ModelError
 from data_contracts.schema import arrow_schema, to_frame
 from models.generators import imputing
 from models.generators.any_order import AnyOrderGenerator, AnyOrderOptions
@@ -41,6 +42,13 @@ def test_only_missing_cells_change_and_rules_hold() -> None:
     assert (filled["goods"] + filled["freight"] == filled["total"]).all()
     assert (filled["ordered"] <= filled["arrived"]).all()
     assert [CITIES[city] for city in filled["city"]] == filled["country"].tolist()
+
+
+def test_rows_of_other_columns_and_seeds_below_0_are_told() -> None:
+    with pytest.raises(ModelError, match="not of the columns that any_order was fitted to"):
+        delivery_model().impute(people(3, seed=1), seed=1)
+    with pytest.raises(ModelError, match="seed -1"):
+        delivery_model().impute(deliveries(3), seed=-1)
 
 
 @pytest.mark.parametrize("point", [True, False])
