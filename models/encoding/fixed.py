@@ -60,6 +60,15 @@ class FixedCodec:
         one = self.value_[0].as_py()
         return np.array([value != one for value in given], dtype=np.bool_)
 
+    def lies_within(self, low: pd.Series | None, high: pd.Series | None) -> bool:
+        """Whether the one value lies from the first of `low` to that of `high`; None is no end."""
+        target, value = column_type(self.column), self.value_[0].as_py()
+        ends = [
+            value if end is None else pa.Array.from_pandas(end, type=target)[0].as_py()
+            for end in (low, high)
+        ]
+        return value is not None and bool(ends[0] <= value <= ends[1])
+
     @property
     def domain(self) -> str:
         """The one value."""

@@ -155,7 +155,8 @@ class TableCodec:
     def apply_given(self, frame: pd.DataFrame, given: Given, rows: int) -> pd.DataFrame:
         """The rows with the given values themselves in place of those drawn for their codes."""
         exact = self.given_values(given, rows)
-        return frame.assign(**{name: _as_dtype(exact[name], frame[name].dtype) for name in exact})
+        typed = {name: _as_dtype(exact[name], frame[name].dtype) for name in exact}
+        return with_columns(frame, typed)
 
     def log_detail(self, frame: pd.DataFrame, names: Sequence[str]) -> FloatArray:
         """The log density of these columns given their codes, `(rows,)`; -inf for what cannot be.
@@ -212,6 +213,19 @@ class TableCodec:
     def knows(self, name: str, value: Any) -> bool:
         """Whether a value can be given: it has a code, or lies in the column's range."""
         return not bool(self.codecs_[name].outside(self._one(name, value)).any())
+
+    def lies_within(self, name: str, low: Any, high: Any) -> bool:
+        """Whether a column's one value lies from `low` to `high`, None for an open end.
+
+        ModelError where it has no order.
+        """
+        own, column = self.codecs_[name], self.table_.column(name)
+        if not isinstance(own, FixedCodec):
+            return False
+        if column.kind not in ("number", "datetime"):
+            raise ModelError(f"given {name}: it has no order, so no range. Name its values.")
+        ends = [None if end is None else self._one(name, end) for end in (low, high)]
+        return own.lies_within(*ends)
 
     def lists(self, name: str, values: Sequence[Any]) -> bool:
         """Whether the first code tells each of these values from all others."""
@@ -309,6 +323,14 @@ class TableCodec:
             if not isinstance(given, pd.DataFrame):
                 typed = typed.take([0] * rows).reset_index(drop=True)
             yield str(name), typed
+
+
+def with_columns(frame: pd.DataFrame, columns: Mapping[str, pd.Series]) -> pd.DataFrame:
+    """A frame with these columns in place of its own; pandas' `assign` takes none named self."""
+    changed = frame.copy(deep=False)
+    for name, values in columns.items():
+        changed[name] = values
+    return changed
 
 
 def _codec_class(column: Column, table: Table) -> type[Any]:

@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from data_contracts.contract import Bars, Column, Table
+from data_contracts.doubles import doubles
 from models.evaluation.intervals import FloatArray
 
 IntArray = npt.NDArray[np.int64]
@@ -197,7 +198,7 @@ def as_numbers(series: pd.Series) -> FloatArray:
         zone = getattr(array.type, "tz", None)
         moments = array.cast(pa.timestamp("us", tz=zone), safe=False).cast(pa.int64())
         return np.asarray(moments.cast(pa.float64(), safe=False).to_numpy()) / 1e6
-    return np.asarray(array.cast(pa.float64(), safe=False).to_numpy(), dtype=np.float64)
+    return doubles(array)
 
 
 def feature_matrix(columns: tuple[CodedColumn, ...], side: Side) -> FloatArray:

@@ -23,7 +23,9 @@ from models.encoding.table import TableCodec
 from models.generators.batches import (
     Guidance,
     Request,
+    check_columns,
     check_fitted,
+    check_seed,
     only_table,
     sample_frame,
     unit_ids,
@@ -119,6 +121,7 @@ class AnyOrderGenerator:
         same seed does not give the same model: nobody can draw its noise again. `statement_` says
         what was spent on what, `rows_` the noisy number of rows.
         """
+        check_seed(seed)
         if data.contract.privacy is not None:
             return self._fit_privately(data, seed, progress)
         started = time.monotonic()
@@ -231,9 +234,11 @@ class AnyOrderGenerator:
 
         One draw from the learned conditional distribution: other seeds give other draws. As a
         `point`, the middle of 21 draws, or the commonest of them where values have no order.
-        Identifiers and columns without any value stay as they are. ModelError before `fit`.
+        Identifiers and columns without any value stay as they are. ModelError before `fit` or for
+        rows of other columns.
         """
         check_fitted(self, "model_", "impute")
+        check_columns(data, self.table_, self.name)
         guidance = Guidance(self.model_.complete_guided, self.found_)
         imputer = Imputer(self.codec_, self.table_, guidance)
         fill = imputer.point if point else imputer.draw
@@ -245,9 +250,11 @@ class AnyOrderGenerator:
         A product of a density for each number that may lie anywhere and of a probability for
         everything else. Minus infinity where a value is never drawn: protected, or out of range.
         Identifiers count for nothing. It is the network's own: the corrections by which drawn rows
-        match marginals are left out. ModelError before `fit` or for an unknown column.
+        match marginals are left out. ModelError before `fit`, for rows of other columns or
+        for an unknown column.
         """
         check_fitted(self, "model_", "log_density")
+        check_columns(data, self.table_, self.name)
         names = list(self.table_.column_names) if columns is None else list(columns)
         if unknown := [name for name in names if name not in self.codec_.columns_]:
             raise ModelError(f"log_density: no column {', '.join(unknown)}.")

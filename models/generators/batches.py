@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_list_like
 
 from data_contracts.contract import Table
 from data_contracts.dataset import Dataset
@@ -87,13 +89,27 @@ def refuse_given(name: str, given: Given | None) -> None:
 
 def rows_of(data: Dataset, fitted: Table, name: str) -> pd.DataFrame:
     """The rows of the one table of `data`; ModelError when it has not the columns of `fitted`."""
-    table, frame = only_table(data, name)
+    _, frame = only_table(data, name)
+    check_columns(data, fitted, name)
+    return frame
+
+
+def check_columns(data: Dataset, fitted: Table, name: str) -> None:
+    """ModelError when `data`, whatever its rows, is not one table of the columns of `fitted`."""
+    if len(data.tables) != 1:
+        raise ModelError(f"{name}: {len(data.tables)} tables given. Give one table at a time.")
+    table = data.contract.table(next(iter(data.tables)))
     if table.column_names != fitted.column_names:
         raise ModelError(
             f"table {table.name!r}: not of the columns that {name} was fitted to "
             f"({', '.join(fitted.column_names)}). Give rows of the same table."
         )
-    return frame
+
+
+def check_seed(seed: int) -> None:
+    """ModelError for a seed below 0: no stream of random numbers has it."""
+    if seed < 0:
+        raise ModelError(f"seed {seed}: below 0. Give 0 or a larger whole number.")
 
 
 def unit_ids(table: Table, frame: pd.DataFrame) -> IntArray | None:
@@ -225,6 +241,13 @@ def _wishes(given: Given | None) -> dict[str, Wish]:
     return {name: value for name, value in given.items() if isinstance(value, Wish)}
 
 
+def _singles(given: Given) -> list[tuple[str, Any]]:
+    """What is given once for all rows."""
+    if isinstance(given, pd.DataFrame):
+        return []
+    return [(str(name), value) for name, value in given.items()]
+
+
 def _slice(given: Given | None, start: int, stop: int) -> Given | None:
     if given is None or len(given.keys()) == 0:
         return None
@@ -234,6 +257,7 @@ def _slice(given: Given | None, start: int, stop: int) -> Given | None:
 def _check(table: Table, request: Request, *, wishes: bool) -> None:
     if request.rows < 0:
         raise ModelError(f"table {table.name!r}: {request.rows} rows asked for. Ask for 0 or more.")
+    check_seed(request.seed)
     if request.given is None:
         return
     unknown = [str(name) for name in request.given.keys() if name not in table.column_names]
@@ -241,6 +265,11 @@ def _check(table: Table, request: Request, *, wishes: bool) -> None:
         raise ModelError(
             f"table {table.name!r}: given {', '.join(unknown)}, which it does not have. Its "
             f"columns: {', '.join(table.column_names)}."
+        )
+    if several := [name for name, value in _singles(request.given) if is_list_like(value)]:
+        raise ModelError(
+            f"table {table.name!r}: given {', '.join(several)}: several values for one column. "
+            "Give one value for all rows, or a frame with a row of values for each."
         )
     if not wishes and _wishes(request.given):
         raise ModelError(

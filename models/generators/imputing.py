@@ -13,8 +13,8 @@ from data_contracts.schema import to_arrow
 from models.encoding.category import CategoryCodec
 from models.encoding.column import UNKNOWN, BoolArray, FloatArray, IntArray
 from models.encoding.fixed import FixedCodec
-from models.encoding.table import TableCodec
-from models.generators.batches import Guidance
+from models.encoding.table import TableCodec, with_columns
+from models.generators.batches import Guidance, check_seed
 from models.generators.guide import Guide
 
 ROUNDS = 20
@@ -52,6 +52,7 @@ class Imputer:
         return self._by_batch(frame, seed, self._point_batch)
 
     def _by_batch(self, frame: pd.DataFrame, seed: int, fill: _Fill) -> pd.DataFrame:
+        check_seed(seed)
         frame = self._prepared(frame)
         starts = range(0, max(len(frame), 1), BATCH_ROWS)
         seeds = np.random.SeedSequence(seed).spawn(len(starts))
@@ -98,9 +99,8 @@ class Imputer:
                 found[name] = _listing(frame[name], drawn.dtype)
                 if fixed:
                     found[name] = _replaced(found[name], rows, drawn)
-        return frame.reset_index(drop=True).assign(
-            **{name: values.reset_index(drop=True) for name, values in found.items()}
-        )
+        columns = {name: values.reset_index(drop=True) for name, values in found.items()}
+        return with_columns(frame.reset_index(drop=True), columns)
 
     def _tied(self, names: list[str]) -> list[list[str]]:
         """The columns in groups: those of a rule or a combination, by itself or in a chain."""
@@ -132,7 +132,8 @@ class Imputer:
             mine = np.flatnonzero(missing[name][rows])
             if len(mine):
                 drawn = filled[name].iloc[mine].reset_index(drop=True)
-                frame = frame.assign(**{name: _replaced(frame[name], rows[mine], drawn)})
+                whole = _replaced(frame[name], rows[mine], drawn)
+                frame = with_columns(frame, {name: whole})
         return frame
 
     def _filled(self, frame: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from data_contracts.errors import ModelError
 from data_contracts.schema import column_type, to_arrow, to_series
 from data_contracts.written_checks import breaks_written, multiplied
 from models.encoding.column import BoolArray, IntArray
-from models.encoding.table import TableCodec
+from models.encoding.table import TableCodec, with_columns
 from models.generators.found_rules import NOTHING, FoundRules, among
 
 ROUNDS = 20
@@ -63,7 +63,7 @@ def _hashed(frame: pd.DataFrame, names: tuple[str, ...]) -> IntArray:
         for name in names
         if isinstance(columns[name].dtype, pd.CategoricalDtype)
     }
-    hashes = pd.util.hash_pandas_object(columns.assign(**texts), index=False).to_numpy()
+    hashes = pd.util.hash_pandas_object(with_columns(columns, texts), index=False).to_numpy()
     return hashes.astype(np.uint64).view(np.int64)
 
 
@@ -210,9 +210,8 @@ def _in_order(rules: Sequence[WrittenRule]) -> list[WrittenRule]:
 
 def replace_rows(frame: pd.DataFrame, rows: IntArray, drawn: pd.DataFrame) -> pd.DataFrame:
     """The frame with other values in some rows of the drawn columns; dtypes stay."""
-    return frame.assign(
-        **{name: replaced(frame[name], rows, drawn[name]) for name in drawn.columns}
-    )
+    columns = {name: replaced(frame[name], rows, drawn[name]) for name in drawn.columns}
+    return with_columns(frame, columns)
 
 
 def replaced(values: pd.Series, rows: IntArray, others: pd.Series) -> pd.Series:
@@ -237,7 +236,7 @@ def _mended(frame: pd.DataFrame, kept: Kept, rule: WrittenRule) -> pd.DataFrame:
         return frame
     broken = breaks_written(rule, to_arrow(frame, kept.table))
     to, values = moved
-    return frame.assign(**{to: frame[to].where(~broken, values)})
+    return with_columns(frame, {to: frame[to].where(~broken, values)})
 
 
 def _levelled(

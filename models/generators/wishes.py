@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from data_contracts.errors import ModelError
-from models.conditions import OneOf, Range, Wish
+from models.conditions import OneOf, Range, Shares, Wish
 from models.encoding.column import BoolArray, FloatArray, IntArray
 from models.encoding.measure import Measure
 from models.encoding.table import TableCodec
@@ -177,6 +177,41 @@ def spans_of(codec: TableCodec, name: str, wishes: Sequence[Wish], kinds: IntArr
         len(wishes),
         points,
     )
+
+
+def shared_out(
+    name: str, wish: Shares, rows: int, random: np.random.Generator
+) -> tuple[list[Wish], IntArray, float]:
+    """A wish for each share, which of them each row `(rows,)` has, and what the shares add up to.
+
+    Each has as many rows as its share says, to within one, at random; the rest of the rows are of
+    the kind after the last.
+    """
+    shares = np.array(list(wish.of.values()), dtype=np.float64)
+    if not len(shares) or not bool((shares >= 0).all()) or shares.sum() > 1 + 1e-9:
+        raise ModelError(
+            f"shares of {name}: they add up to {shares.sum():g}. Give shares from 0 to 1 that add "
+            "up to at most 1."
+        )
+    ends = np.floor(np.cumsum(shares) * rows + random.random())
+    kinds = np.searchsorted(ends, np.arange(rows), side="right")
+    if shares.sum() > 1 - 1e-9:
+        kinds = kinds.clip(max=len(shares) - 1)
+    wishes: list[Wish] = [
+        key if isinstance(key, Range | OneOf) else OneOf((key,)) for key in wish.of
+    ]
+    return wishes, random.permutation(kinds), float(shares.sum())
+
+
+def require_of_constant(codec: TableCodec, name: str, wishes: Sequence[Wish]) -> None:
+    """ModelError where a column that has no codes does not hold by itself what is asked of it."""
+    for wish in wishes:
+        if isinstance(wish, Range):
+            held = codec.lies_within(name, wish.low, wish.high)
+        else:
+            held = any(codec.knows(name, value) for value in named([wish]))
+        if not held:
+            raise ModelError(f"given {name}: it can be {codec.codecs_[name].domain}.")
 
 
 def named(wishes: Sequence[Wish]) -> list[Any]:

@@ -1,6 +1,7 @@
 """Wishes and rules while drawing: kept by every row, with the learned distribution under them."""
 
 from datetime import date
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from data_contracts.errors import ModelError
 from data_contracts.row_rules import parse_rule
 from models.conditions import OneOf, Range, Shares
 from models.generators.guide import Guide
+from tests.models.generators.constants import CONSTANTS, constants_model
 from tests.models.generators.deliveries import CITIES, TABLE, deliveries, delivery_model
 
 ROWS = 2000
@@ -149,6 +151,7 @@ def test_temperature_moves_rows_towards_the_likely_values() -> None:
         ({"city": Range("A", "C")}, "no order"),
         ({"city": OneOf(("Wien",))}, "Bern"),
         ({"city": Shares({"Bern": 0.7, "Graz": 0.7})}, "at most 1"),
+        ({"city": Shares({"Bern": float("nan")})}, "at most 1"),
         ({"country": Shares({"AT": 0.3, "CH": 0.3, "DE": 0.3})}, "no other value"),
         ({"total": Shares({Range(None, None): 0.5})}, "no other value"),
         ({"total": Shares({None: 0.5, Range(0, 9): 0.5})}, "no row lies there"),
@@ -161,3 +164,53 @@ def test_temperature_moves_rows_towards_the_likely_values() -> None:
 def test_wishes_that_no_row_can_keep_are_refused(given: dict[str, object], said: str) -> None:
     with pytest.raises(ModelError, match=said):
         drawn(**given)
+
+
+@pytest.mark.parametrize(
+    ("name", "wish"),
+    [
+        ("total", OneOf((3, 100))),
+        ("total", OneOf((100,))),
+        ("total", Range(90, 100)),
+        ("total", Range(100, None)),
+        ("total", Shares({100: 0.4, Range(0, 200): 0.6})),
+        ("price", Range(Decimal("9.90"), None)),
+        ("day", Range(date(2024, 1, 1), date(2024, 12, 31))),
+        ("day", OneOf((date(2024, 5, 1),))),
+        ("city", OneOf(("Graz", "Bern"))),
+        ("city", Shares({"Graz": 1.0})),
+        ("empty", OneOf((None,))),
+        ("empty", Shares({None: 1.0})),
+    ],
+    ids=str,
+)
+def test_a_constant_that_is_as_asked_is_drawn(name: str, wish: object) -> None:
+    rows = constants_model().sample(20, given={name: wish}, seed=1).frame
+    value = CONSTANTS[name]
+    assert rows[name].isna().all() if value is None else (rows[name] == value).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "wish", "said"),
+    [
+        ("total", OneOf((3, 4)), "100 only"),
+        ("total", Range(None, 99), "100 only"),
+        ("total", Shares({3: 0.5, 100: 0.5}), "100 only"),
+        ("total", Shares({100: 0.5}), "no other value"),
+        ("total", OneOf((2.5,)), "int64"),
+        ("total", OneOf(()), "no values"),
+        ("city", Range("A", "Z"), "no order"),
+        ("city", OneOf(("Bern",)), "Graz only"),
+        ("empty", OneOf((1,)), "always missing"),
+        ("empty", Range(0, None), "always missing"),
+        ("key", OneOf(("A00001",)), "issued anew"),
+        ("key", Shares({"A00001": 0.5}), "issued anew"),
+        ("key", Range("A", "B"), "issued anew"),
+    ],
+    ids=str,
+)
+def test_a_constant_that_is_not_as_asked_says_what_it_is(
+    name: str, wish: object, said: str
+) -> None:
+    with pytest.raises(ModelError, match=said):
+        constants_model().sample(20, given={name: wish}, seed=1)

@@ -2,11 +2,14 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from pandas.testing import assert_frame_equal
 
 from data_contracts.contract import Column, Contract, Source, Table
 from data_contracts.dataset import Dataset
+from data_contracts.errors import ModelError
+from data_contracts.schema import arrow_schema, to_frame
 from models.generators import imputing
 from models.generators.any_order import AnyOrderGenerator, AnyOrderOptions
 from tests.models.generators.deliveries import CITIES, CONTRACT, TABLE, deliveries, delivery_model
@@ -39,6 +42,38 @@ def test_only_missing_cells_change_and_rules_hold() -> None:
     assert (filled["goods"] + filled["freight"] == filled["total"]).all()
     assert (filled["ordered"] <= filled["arrived"]).all()
     assert [CITIES[city] for city in filled["city"]] == filled["country"].tolist()
+
+
+def test_rows_of_other_columns_and_seeds_below_0_are_told() -> None:
+    with pytest.raises(ModelError, match="not of the columns that any_order was fitted to"):
+        delivery_model().impute(people(3, seed=1), seed=1)
+    with pytest.raises(ModelError, match="seed -1"):
+        delivery_model().impute(deliveries(3), seed=-1)
+
+
+@pytest.mark.parametrize("point", [True, False])
+def test_a_column_may_have_any_name(point: bool) -> None:
+    names = ("self", "frame", "other")
+    whole = {"logical_type": "integer", "physical_type": "int64"}
+    table = Table(
+        name="t",
+        columns=tuple(Column.model_validate({"name": name, **whole}) for name in names),
+        source=Source(format="csv", path="t.csv"),
+    )
+    columns = {
+        "self": [*range(1, 6), None] * 20,
+        "frame": [7] * 120,
+        "other": list(range(6)) * 20,
+    }
+    rows = to_frame(pa.table(columns, schema=arrow_schema(table)))
+    data = Dataset(Contract(id="t", version="1", tables=(table,)), {"t": rows})
+    model = AnyOrderGenerator(AnyOrderOptions(width=16, blocks=1, epochs=1)).fit(data, seed=1)
+    holed = rows.copy()
+    holed["frame"] = holed["frame"].mask(holed.index == 1)
+    filled = model.impute(Dataset(data.contract, {"t": holed}), seed=1, point=point).frame
+    assert not filled.isna().any().any()
+    assert (filled["frame"] == 7).all()
+    assert (model.sample(5, given={"self": 3}, seed=1).frame["self"] == 3).all()
 
 
 def test_draws_differ_and_follow_the_rest_of_the_row() -> None:

@@ -223,3 +223,20 @@ def test_rows_in_which_an_equation_leads_beyond_what_was_learned_are_drawn_again
         drawn = keep_rules(rows_of([1, 3], [6, 4]), keeping, redraw)
         assert asked == again
         assert drawn["less"].tolist() == ([5, 4] if again else [5, 1])
+
+
+def test_a_column_may_be_named_self() -> None:
+    """Rows that break a rule are drawn again, keys hashed, and the last rows mended."""
+    columns = (Column(name="self", **_WHOLE), Column(name="high", **_WHOLE))
+    rule = Comparison(left="self", operator="<=", right="high")
+    named = table(rule).model_copy(update={"columns": columns})
+    rows = frame([9, 1] * 40, [3, 2] * 40).rename(columns={"low": "self"})
+    codec = TableCodec().fit(rows, named)
+    keeping = Kept(named, codec, frozenset(), lambda rows: np.zeros(len(rows), dtype=np.bool_))
+    mended = keep_rules(rows, keeping, lambda places: rows.iloc[places].reset_index(drop=True))
+    assert (mended["self"] <= mended["high"]).all()
+    texts = pd.DataFrame({"self": pd.Categorical(["a", "b", "a"])})
+    keys = EarlierKeys(named)
+    keys.hashes = {("self",): np.empty(0, dtype=np.int64)}
+    keys.add(texts)
+    assert keys.hold(texts, ("self",)).all()
