@@ -20,7 +20,8 @@ def doubles(values: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.float64]:
     whole = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
     if not pa.types.is_decimal(whole.type):
         return _plain(whole)
-    if not len(whole) or not 0 <= whole.type.scale <= _EXACT_POWER:
+    words = pa.types.is_decimal128(whole.type) and 0 <= whole.type.scale <= _EXACT_POWER
+    if not words or not len(whole):
         return _plain(whole.cast(pa.string()))
     low, high = decimal_words(whole)
     known = np.asarray(whole.is_valid())
@@ -33,7 +34,7 @@ def doubles(values: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.float64]:
 
 
 def decimal_words(values: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """The low and the high word `(rows,)` of decimals: whole numbers of their last digit.
+    """The low and the high word `(rows,)` of 128-bit decimals: whole numbers of their last digit.
 
     Together they are a two's complement of 128 bits; of missing values they mean nothing.
     """
