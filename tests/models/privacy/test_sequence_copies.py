@@ -11,9 +11,10 @@ from data_contracts.report import Finding
 from models.evaluation.coded import CodedTable
 from models.privacy.copies import Copying
 from models.privacy.copy_votes import CopyTest
-from models.privacy.sequence_copies import SequenceCopies, has_sequences
+from models.privacy.gate import Attempt, evaluate_privacy
+from models.privacy.sequence_copies import NAME, SequenceCopies, has_sequences
 from models.privacy.trial import Trial
-from tests.models.evaluation.tables import coded, with_column
+from tests.models.evaluation.tables import coded, contract_for, dataset, named, with_column
 
 LEVEL = 0.001
 ROWS_EACH = 12
@@ -97,9 +98,11 @@ def test_rows_are_put_in_the_order_of_a_time_that_is_issued_anew() -> None:
 
 
 def test_a_copy_is_one_under_another_name_also_where_the_name_is_no_identifier() -> None:
-    named = coded(TRAINING, copied(400), HOLDOUT, unit="person", time="day")
-    assert "person" in {column.name for column in named.columns}
-    assert judge(named.without_names())[0] < 1e-6
+    contract = contract_for(TRAINING, unit="person")
+    panel = contract.tables[0].model_copy(update={"time": "day"})
+    contract = contract.model_copy(update={"tables": (panel,)})
+    sides = (dataset(contract, rows) for rows in (TRAINING, copied(400), HOLDOUT))
+    assert named(evaluate_privacy(*sides, Attempt(1)).findings, NAME).state == "refuse"
 
 
 def test_copies_of_held_out_people_are_no_evidence_and_hide_none() -> None:
