@@ -240,7 +240,9 @@ class AnyOrderGenerator:
 
         One draw from the learned conditional distribution: other seeds give other draws. As a
         `point`, the middle of 21 draws, or the commonest of them where values have no order.
-        Identifiers and columns without any value stay as they are. ModelError before `fit`.
+        Identifiers and columns without any value stay as they are, and so does a cell with which
+        the row breaks a rule of the contract whatever is drawn; ModelError where that column is
+        required, and before `fit`.
         """
         check_fitted(self, "model_", "impute")
         guidance = Guidance(self.model_.complete_guided, self.found_)

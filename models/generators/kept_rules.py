@@ -181,10 +181,10 @@ def keep_rules(frame: pd.DataFrame, kept: Kept, redraw: Redraw) -> pd.DataFrame:
         if attempt >= FOUND_ROUNDS and patience.ends(len(rows)):
             break
         frame = replace_rows(frame, rows, redraw(rows))
-        for rule in _in_order(kept.found.rules) if attempt == FOUND_ROUNDS - 1 else ():
-            frame = _mended(frame, kept, rule)
-        for rule in _in_order(kept.table.row_rules) if attempt >= ROUNDS else ():
-            frame = _mended(frame, kept, rule)
+        for rule in in_order(kept.found.rules) if attempt == FOUND_ROUNDS - 1 else ():
+            frame = mended(frame, kept, rule)
+        for rule in in_order(kept.table.row_rules) if attempt >= ROUNDS else ():
+            frame = mended(frame, kept, rule)
     left = int(kept.broken(frame).sum())
     if left:
         raise ModelError(_unkept(frame, kept, left))
@@ -210,7 +210,7 @@ def _unkept(frame: pd.DataFrame, kept: Kept, left: int) -> str:
     )
 
 
-def _in_order(rules: Sequence[WrittenRule]) -> list[WrittenRule]:
+def in_order(rules: Sequence[WrittenRule]) -> list[WrittenRule]:
     """Products before sums of them; what a later rule has moved is looked at again."""
     ordered = sorted(rules, key=lambda rule: not isinstance(rule, Product))
     return [*ordered, *ordered]
@@ -231,7 +231,7 @@ def replaced(values: pd.Series, rows: IntArray, others: pd.Series) -> pd.Series:
     return pool.take(picked).reset_index(drop=True)
 
 
-def _mended(frame: pd.DataFrame, kept: Kept, rule: WrittenRule) -> pd.DataFrame:
+def mended(frame: pd.DataFrame, kept: Kept, rule: WrittenRule) -> pd.DataFrame:
     """The frame with one side of a rule moved onto the others, where it is broken and can be."""
     if isinstance(rule, Sum):
         moved = _summed(frame, rule, kept.still)
@@ -245,15 +245,15 @@ def _mended(frame: pd.DataFrame, kept: Kept, rule: WrittenRule) -> pd.DataFrame:
         return frame
     broken = breaks_written(rule, to_arrow(frame, kept.table))
     to, values = moved
-    mended = frame.assign(**{to: frame[to].where(~broken, values)})
+    exact = frame.assign(**{to: frame[to].where(~broken, values)})
     codec = kept.codec.codecs_[to]
     near = codec.nearest(values) if isinstance(codec, NumberCodec) else values
     if near is values:
-        return mended
+        return exact
     # What doubles lose on their way leads off the lattice; what is given may lie off it as well.
     even = frame.assign(**{to: frame[to].where(~broken, near)})
     off = breaks_written(rule, to_arrow(even, kept.table))
-    return frame.assign(**{to: even[to].where(~off, mended[to])})
+    return frame.assign(**{to: even[to].where(~off, exact[to])})
 
 
 def _levelled(
