@@ -1,5 +1,6 @@
 """Columns with nothing to learn: one value in every row, or none that may be shown."""
 
+import math
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -74,6 +75,14 @@ class FixedCodec:
         """The one value."""
         value = self.value_[0].as_py()
         return "nothing: it is always missing" if value is None else f"{value} only"
+
+    @property
+    def number(self) -> float | None:
+        """The one value of a column of numbers; None where it has none, or no finite one."""
+        if self.column.kind != "number" or self.value_[0].as_py() is None:
+            return None
+        number = float(_text(self.value_))
+        return number if math.isfinite(number) else None
 
     def state(self) -> State:
         """What `restore` needs."""

@@ -89,6 +89,12 @@ class NumberCodec:
         """Where the values `(rows,)` lie on the lattice, NaN where missing."""
         return self._positions(values)
 
+    def nearest(self, values: pd.Series) -> pd.Series:
+        """Floats at the nearest places of the lattice; whole numbers and decimals as they are."""
+        if isinstance(values.dtype, pd.ArrowDtype) or values.dtype.kind != "f":
+            return values
+        return self._series(self._positions(values)).astype(values.dtype).set_axis(values.index)
+
     def log_detail(self, values: pd.Series) -> FloatArray:
         """The log density of values `(rows,)` given their codes; on a lattice the probability.
 

@@ -182,8 +182,18 @@ class TableCodec:
             if isinstance(codec, NumberCodec | TemporalCodec)
         }
 
+    def constants(self) -> dict[str, float]:
+        """The columns that are one number in every row, and that number."""
+        fixed = [(name, one) for name, one in self.codecs_.items() if isinstance(one, FixedCodec)]
+        return {name: one.number for name, one in fixed if one.number is not None}
+
     def numbers(self, name: str, values: pd.Series) -> FloatArray:
-        """The values of a column that lies on a line as numbers `(rows,)`, NaN where missing."""
+        """The values of a column that lies on a line as numbers `(rows,)`, NaN where missing.
+
+        Also those of a column of one number.
+        """
+        if isinstance(self.codecs_[name], FixedCodec):
+            return NumberCodec(self.table_.column(name)).numbers(values)
         numbers: FloatArray = self._on_line(name).numbers(values)
         return numbers
 

@@ -261,7 +261,8 @@ class Guide:
             if other is None or not self.measures[other].step or self.lines[other].settled:
                 continue
             spans = self._spans()
-            spans[rule.total] = self._bounds(rule.total).within(spans[rule.total])
+            if rule.known is None:
+                spans[rule.total] = self._bounds(rule.total).within(spans[rule.total])
             yield has_place(rule, name, numbers, spans, self.measures[other])
 
     def _fitting_atoms(self, name: str, values: int) -> Iterator[BoolArray]:
@@ -371,8 +372,8 @@ class Guide:
 
 def _line_rules(codec: TableCodec, table: Table) -> list[LineRule]:
     """The rules of a table that say where its columns lie on their lines."""
-    measures = codec.measures()
-    return [*linear_rules(table, measures), *product_rules(table, measures)]
+    asked = table, codec.measures(), codec.constants()
+    return [*linear_rules(*asked), *product_rules(*asked)]
 
 
 def _each_allowed(

@@ -5,12 +5,19 @@ from decimal import Decimal
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
+from data_contracts.contract import Column, Contract, Source, Table
+from data_contracts.dataset import Dataset
 from data_contracts.errors import ModelError
 from data_contracts.row_rules import parse_rule
+from data_contracts.schema import arrow_schema, to_frame
 from models.conditions import OneOf, Range, Shares
+from models.encoding.table import TableCodec
+from models.generators.any_order import AnyOrderGenerator, AnyOrderOptions
 from models.generators.guide import Guide
+from models.generators.lines import linear_rules
 from tests.models.generators.constants import CONSTANTS, constants_model
 from tests.models.generators.deliveries import CITIES, TABLE, deliveries, delivery_model
 
@@ -214,3 +221,55 @@ def test_a_constant_that_is_not_as_asked_says_what_it_is(
 ) -> None:
     with pytest.raises(ModelError, match=said):
         constants_model().sample(20, given={name: wish}, seed=1)
+
+
+def boxes(rules: tuple[str, ...]) -> Dataset:
+    """Two parts of a box of 100, in hundredths."""
+    random = np.random.default_rng(0)
+    one = np.round(random.uniform(0, 99, 300), 2)
+    other = np.round(random.uniform(0, 100 - one), 2)
+    values = {"one": one, "other": other, "box": np.full(300, 100.0)}
+    number = {"logical_type": "number", "physical_type": "float64"}
+    read = [parse_rule(text, None) for text in rules]
+    table = Table(
+        name="boxes",
+        columns=tuple(Column(name=name, **number) for name in values),
+        source=Source(format="csv", path="b.csv"),
+        row_rules=tuple(rule for rule in read if rule is not None),
+    )
+    frame = to_frame(pa.table(values).cast(arrow_schema(table)))
+    return Dataset(Contract(id="boxes", version="1", tables=(table,)), {"boxes": frame})
+
+
+def test_a_limit_that_is_one_number_in_every_row_is_kept_and_stays() -> None:
+    data = boxes(("one + other <= box",))
+    options = AnyOrderOptions(width=16, blocks=0, epochs=2)
+    model = AnyOrderGenerator(options).fit(data, seed=1)
+    for given in (None, {"one": 99.9}):
+        rows = model.sample(200, given=given, seed=1).frame
+        assert (rows["box"] == 100).all()
+        assert (rows["one"] + rows["other"] <= 100 + 1e-9).all()
+        assert rows["other"].tolist() == [round(value, 2) for value in rows["other"]]
+
+
+@pytest.mark.parametrize(
+    ("rule", "signs", "low", "high"),
+    [
+        ("one + other == box", {"one": 1, "other": 1}, 100.0, 100.0),
+        ("box - one >= 30", {"one": -1}, -70.0, np.inf),
+        ("one + box <= other", {"one": 1, "other": -1}, -np.inf, -100.0),
+        ("one < box", {"one": 1}, -np.inf, 100.0),
+        ("box >= one", {"one": 1}, -np.inf, 100.0),
+    ],
+)
+def test_rules_take_a_column_of_one_number_for_that_number(
+    rule: str, signs: dict[str, int], low: float, high: float
+) -> None:
+    data = boxes((rule,))
+    table = data.contract.tables[0]
+    codec = TableCodec().fit(data.frame, table)
+    (found,) = linear_rules(table, codec.measures(), codec.constants())
+    assert found.signs == signs
+    assert (found.low, found.high) == pytest.approx((low, high), abs=1e-4)
+    # What lies below a number does not reach it.
+    assert found.high < high if rule == "one < box" else found.high == high
