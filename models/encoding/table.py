@@ -291,9 +291,14 @@ class TableCodec:
                 parts.append(replace(part, parent=above))
             self.columns_[name] = range(first, len(parts))
         self.parts_ = tuple(parts)
-        self.issued_ = tuple(
-            name for name, codec in self.codecs_.items() if isinstance(codec, IdentifierCodec)
-        )
+        issued = {
+            name: codec
+            for name, codec in self.codecs_.items()
+            if isinstance(codec, IdentifierCodec)
+        }
+        for name, codec in issued.items():
+            codec.in_group = name in table.primary_key and len(table.primary_key) > 1
+        self.issued_ = tuple(issued)
 
     def _given_columns(self, given: Given, rows: int) -> Iterator[tuple[str, pd.Series]]:
         """Each given column in its exact type; one value is one for all rows."""
