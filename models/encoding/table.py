@@ -131,6 +131,15 @@ class TableCodec:
         ordered = {name: columns[name] for name in self.codecs_}
         return pd.DataFrame(ordered, index=pd.RangeIndex(len(codes)))
 
+    def issue(self, first_row: int, rows: int, random: np.random.Generator) -> dict[str, pd.Series]:
+        """The columns whose values are made up, `(rows,)` each, numbered from `first_row`."""
+        codecs = {name: self.codecs_[name] for name in self.issued_}
+        return {
+            name: codec.issue(first_row, rows, random)
+            for name, codec in codecs.items()
+            if isinstance(codec, IdentifierCodec)
+        }
+
     def encode_given(self, given: Given, rows: int) -> IntArray:
         """Codes (rows, parts) of given values, UNKNOWN where nothing is given.
 

@@ -92,9 +92,9 @@ class Guide:
         )
 
     @property
-    def wishes(self) -> int:
-        """How many columns are wished for."""
-        return len(self.wished.keys() | self.choices.keys())
+    def crowded(self) -> bool:
+        """Whether rows are weighed: wishes for several columns have to hold together."""
+        return self.undecided or len(self.wished.keys() | self.choices.keys()) > 1
 
     @property
     def first(self) -> list[int]:
