@@ -195,6 +195,17 @@ class TableCodec:
         numbers: FloatArray = self._on_line(name).numbers(values)
         return numbers
 
+    def ticks(self, name: str, values: pd.Series) -> IntArray | None:
+        """The values of such a column as whole numbers `(rows,)`, in their order and exact.
+
+        Missing ones are 0; None where the column has other numbers.
+        """
+        return self._on_line(name).ticks(values)
+
+    def typed(self, name: str, values: Sequence[Any]) -> pd.Series:
+        """Values in a column's exact type; ModelError where one is not of it."""
+        return _typed(self.table_.column(name), pd.Series(list(values), dtype=object))
+
     def number(self, name: str, value: Any) -> float:
         """One value of such a column as a number; ModelError when it is not of its type."""
         return float(self.numbers(name, self._one(name, value))[0])
@@ -213,7 +224,7 @@ class TableCodec:
     def first_codes(self, name: str, values: Sequence[Any]) -> IntArray:
         """The first code of each value of a column; ModelError where one cannot be given."""
         codec = self.codecs_[name]
-        typed = _typed(self.table_.column(name), pd.Series(list(values), dtype=object))
+        typed = self.typed(name, values)
         if not codec.parts_ or bool(codec.outside(typed).any()):
             raise ModelError(f"given {name}: it can be {codec.domain}.")
         return codec.encode(typed)[:, 0]
@@ -251,7 +262,7 @@ class TableCodec:
         return names
 
     def _one(self, name: str, value: Any) -> pd.Series:
-        return _typed(self.table_.column(name), pd.Series([value], dtype=object))
+        return self.typed(name, [value])
 
     def _on_line(self, name: str) -> NumberCodec | TemporalCodec:
         codec = self.codecs_[name]

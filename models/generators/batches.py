@@ -14,6 +14,7 @@ from models.conditions import Wish
 from models.encoding.column import UNKNOWN, BoolArray, IntArray
 from models.encoding.table import TableCodec
 from models.generators.crowds import crowds
+from models.generators.exact_wishes import asked_exactly
 from models.generators.found_rules import NOTHING, FoundRules
 from models.generators.guide import Guide
 from models.generators.kept_rules import EarlierKeys, Kept, keep_rules
@@ -212,7 +213,9 @@ class _Batch:
         if given is not None:
             guide.fix(codec.given_values(given, len(rows)), {})
         drawn = self.maker.guided.draw(codes, random, guide)
-        return codec.decode(drawn, random, first_row, guide.decoders())
+        frame = codec.decode(drawn, random, first_row, guide.decoders())
+        wanted = {name: (spans.exact, spans.wanted) for name, spans in guide.wished.items()}
+        return asked_exactly(codec, frame, wanted)
 
     def redraw(self, rows: IntArray) -> pd.DataFrame:
         """Rows at these positions once more, without identifiers: those stay as issued."""

@@ -275,7 +275,8 @@ class Guide:
         """
         outside = np.zeros(self.rows, dtype=np.bool_)
         for name, spans in self.wished.items():
-            outside |= ~spans.holds(self.codec.numbers(name, frame[name]))
+            ticks = self.codec.ticks(name, frame[name])
+            outside |= ~spans.holds(self.codec.numbers(name, frame[name]), ticks)
         for name, choice in self.choices.items():
             outside |= ~choice.holds(self.codec.first_of(frame, (name,))[:, 0])
         return outside
