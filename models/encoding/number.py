@@ -110,6 +110,15 @@ class NumberCodec:
         """The values as floats, NaN where missing."""
         return _floats(values)
 
+    def ticks(self, values: pd.Series) -> IntArray | None:
+        """Whole numbers as int64 in their order, 0 where missing; None for all others."""
+        integers = _integers(values)
+        if integers is None:
+            return None
+        ticks = np.zeros(len(values), dtype=np.int64)
+        ticks[values.notna().to_numpy(dtype=bool)] = integers
+        return ticks
+
     def outside(self, values: pd.Series) -> BoolArray:
         """Values beyond the contract's range, or missing ones where none was missing."""
         missing = values.isna().to_numpy(dtype=bool)

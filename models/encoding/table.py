@@ -131,6 +131,15 @@ class TableCodec:
         ordered = {name: columns[name] for name in self.codecs_}
         return pd.DataFrame(ordered, index=pd.RangeIndex(len(codes)))
 
+    def issue(self, first_row: int, rows: int, random: np.random.Generator) -> dict[str, pd.Series]:
+        """The columns whose values are made up, `(rows,)` each, numbered from `first_row`."""
+        codecs = {name: self.codecs_[name] for name in self.issued_}
+        return {
+            name: codec.issue(first_row, rows, random)
+            for name, codec in codecs.items()
+            if isinstance(codec, IdentifierCodec)
+        }
+
     def encode_given(self, given: Given, rows: int) -> IntArray:
         """Codes (rows, parts) of given values, UNKNOWN where nothing is given.
 
@@ -197,6 +206,17 @@ class TableCodec:
         numbers: FloatArray = self._on_line(name).numbers(values)
         return numbers
 
+    def ticks(self, name: str, values: pd.Series) -> IntArray | None:
+        """The values of such a column as whole numbers `(rows,)`, in their order and exact.
+
+        Missing ones are 0; None where the column has other numbers.
+        """
+        return self._on_line(name).ticks(values)
+
+    def typed(self, name: str, values: Sequence[Any]) -> pd.Series:
+        """Values in a column's exact type; ModelError where one is not of it."""
+        return _typed(self.table_.column(name), pd.Series(list(values), dtype=object))
+
     def number(self, name: str, value: Any) -> float:
         """One value of such a column as a number; ModelError when it is not of its type."""
         return float(self.numbers(name, self._one(name, value))[0])
@@ -215,7 +235,7 @@ class TableCodec:
     def first_codes(self, name: str, values: Sequence[Any]) -> IntArray:
         """The first code of each value of a column; ModelError where one cannot be given."""
         codec = self.codecs_[name]
-        typed = _typed(self.table_.column(name), pd.Series(list(values), dtype=object))
+        typed = self.typed(name, values)
         if not codec.parts_ or bool(codec.outside(typed).any()):
             raise ModelError(f"given {name}: it can be {codec.domain}.")
         return codec.encode(typed)[:, 0]
@@ -266,7 +286,7 @@ class TableCodec:
         return names
 
     def _one(self, name: str, value: Any) -> pd.Series:
-        return _typed(self.table_.column(name), pd.Series([value], dtype=object))
+        return self.typed(name, [value])
 
     def _on_line(self, name: str) -> NumberCodec | TemporalCodec:
         codec = self.codecs_[name]
@@ -315,9 +335,14 @@ class TableCodec:
                 parts.append(replace(part, parent=above))
             self.columns_[name] = range(first, len(parts))
         self.parts_ = tuple(parts)
-        self.issued_ = tuple(
-            name for name, codec in self.codecs_.items() if isinstance(codec, IdentifierCodec)
-        )
+        issued = {
+            name: codec
+            for name, codec in self.codecs_.items()
+            if isinstance(codec, IdentifierCodec)
+        }
+        for name, codec in issued.items():
+            codec.in_group = name in table.primary_key and len(table.primary_key) > 1
+        self.issued_ = tuple(issued)
 
     def _given_columns(self, given: Given, rows: int) -> Iterator[tuple[str, pd.Series]]:
         """Each given column in its exact type; one value is one for all rows."""

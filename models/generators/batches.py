@@ -15,6 +15,8 @@ from models.base import Given
 from models.conditions import Wish
 from models.encoding.column import UNKNOWN, BoolArray, IntArray
 from models.encoding.table import TableCodec
+from models.generators.crowds import crowds
+from models.generators.exact_wishes import asked_exactly
 from models.generators.found_rules import NOTHING, FoundRules
 from models.generators.guide import Guide
 from models.generators.kept_rules import EarlierKeys, Kept, keep_rules
@@ -196,6 +198,10 @@ class _Batch:
 
     def draw(self, rows: IntArray, first_row: int) -> pd.DataFrame:
         """The rows at these positions of the batch, whose identifiers count from `first_row`."""
+        if self.guide is not None and self.guide.crowded:
+            together = crowds(self.guide.kinds[rows])
+            if len(together) > 1:
+                return self._joined(rows, together, first_row)
         count, given, codec = len(rows), self.given, self.maker.codec
         if isinstance(given, pd.DataFrame):
             given = given.iloc[rows].reset_index(drop=True)
@@ -205,6 +211,13 @@ class _Batch:
             codes = codec.encode_given(given, count)
         frame = self._decoded(codes, rows, given, first_row)
         return frame if given is None else codec.apply_given(frame, given, count)
+
+    def _joined(self, rows: IntArray, together: list[IntArray], first_row: int) -> pd.DataFrame:
+        """As `draw`, some of the rows after the other, so that memory holds few candidates."""
+        frames = [self.draw(rows[some], first_row) for some in together]
+        order = np.argsort(np.concatenate(together))
+        frame = pd.concat(frames, ignore_index=True).take(order).reset_index(drop=True)
+        return frame.assign(**self.maker.codec.issue(first_row, len(rows), self.random))
 
     def _decoded(
         self, codes: IntArray, rows: IntArray, given: Given | None, first_row: int
@@ -216,7 +229,9 @@ class _Batch:
         if given is not None:
             guide.fix(codec.given_values(given, len(rows)), {})
         drawn = self.maker.guided.draw(codes, random, guide)
-        return codec.decode(drawn, random, first_row, guide.decoders())
+        frame = codec.decode(drawn, random, first_row, guide.decoders())
+        wanted = {name: (spans.exact, spans.wanted) for name, spans in guide.wished.items()}
+        return asked_exactly(codec, frame, wanted)
 
     def redraw(self, rows: IntArray) -> pd.DataFrame:
         """Rows at these positions once more, without identifiers: those stay as issued."""

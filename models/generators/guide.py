@@ -18,12 +18,7 @@ from models.generators.exclusions import Exclusions, exclusions_of, written_excl
 from models.generators.found_rules import NOTHING, FoundRules
 from models.generators.kept_rules import replaced
 from models.generators.lines import Line, LineRule, allowed, left, linear_rules
-from models.generators.product_lines import (
-    ProductRule,
-    has_place,
-    other_factor,
-    product_rules,
-)
+from models.generators.product_lines import ProductRule, has_place, other_factor, product_rules
 from models.generators.settling import settling_order
 from models.generators.wishes import (
     Choice,
@@ -100,9 +95,9 @@ class Guide:
         )
 
     @property
-    def wishes(self) -> int:
-        """How many columns are wished for."""
-        return len(self.wished.keys() | self.choices.keys())
+    def crowded(self) -> bool:
+        """Whether rows are weighed: wishes for several columns have to hold together."""
+        return self.undecided or len(self.wished.keys() | self.choices.keys()) > 1
 
     @property
     def first(self) -> list[int]:
@@ -284,7 +279,8 @@ class Guide:
         """
         outside = np.zeros(self.rows, dtype=np.bool_)
         for name, spans in self.wished.items():
-            outside |= ~spans.holds(self.codec.numbers(name, frame[name]))
+            ticks = self.codec.ticks(name, frame[name])
+            outside |= ~spans.holds(self.codec.numbers(name, frame[name]), ticks)
         for name, choice in self.choices.items():
             outside |= ~choice.holds(self.codec.first_of(frame, (name,))[:, 0])
         return outside

@@ -14,7 +14,9 @@ from data_contracts.errors import ModelError
 from data_contracts.row_rules import parse_rule
 from data_contracts.schema import arrow_schema, to_frame
 from models.conditions import OneOf, Range, Shares
+from models.encoding.column import IntArray
 from models.encoding.table import TableCodec
+from models.generators import crowds, drawing
 from models.generators.any_order import AnyOrderGenerator, AnyOrderOptions
 from models.generators.guide import Guide
 from models.generators.lines import linear_rules
@@ -65,6 +67,47 @@ def test_few_rows_keep_several_wishes_as_many_do() -> None:
     model = delivery_model()
     few = [model.sample(2, given=wishes, seed=seed).frame["city"] for seed in range(150)]
     assert (pd.concat(few) == "Bern").mean() == pytest.approx(many, abs=0.07)
+
+
+def test_kinds_are_drawn_one_group_after_the_other_where_they_are_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sizes: list[int] = []
+
+    def counted(kinds: IntArray) -> IntArray:
+        candidates = crowds.crowd(kinds)
+        sizes.append(len(candidates))
+        return candidates
+
+    monkeypatch.setattr(drawing, "crowd", counted)
+    wishes = {
+        "city": Shares({"Bern": 0.5, "Linz": 0.25, "Graz": 0.25}),
+        "weight": Shares({Range(0.0, 1.0): 0.6, Range(1.0, None): 0.4}),
+    }
+    together = delivery_model().sample(200, given=wishes, seed=3).frame
+    assert max(sizes) > 6 * crowds.CROWD - 1
+    sizes.clear()
+    monkeypatch.setattr(crowds, "MOST_CANDIDATES", 2 * crowds.CROWD)
+    apart = delivery_model().sample(200, given=wishes, seed=3).frame
+    assert max(sizes) < 3 * crowds.CROWD
+    assert apart["city"].value_counts().to_dict() == {"Bern": 100, "Linz": 50, "Graz": 50}
+    assert (apart["city"] == together["city"]).all()
+    assert int((apart["weight"] <= 1.0).sum()) == 120
+    assert apart.dtypes.equals(together.dtypes)
+
+
+def test_a_group_holds_whole_kinds_and_ends_where_it_is_large_enough() -> None:
+    kinds = np.array([0, 1, 2, 1, 3, 0] * 10)
+    (everything,) = crowds.crowds(kinds)
+    assert everything.tolist() == list(range(60))
+    many = np.random.default_rng(0).permutation(np.arange(5000) % 2500)
+    groups = crowds.crowds(many)
+    assert sorted(np.concatenate(groups)) == list(range(5000))
+    assert len({kind for group in groups for kind in set(many[group])}) == 2500
+    assert sum(len(set(many[group])) for group in groups) == 2500
+    most = crowds.MOST_CANDIDATES + crowds.CROWD
+    assert all(len(crowds.crowd(many[group])) < most for group in groups)
+    assert len(groups) == 5
 
 
 def test_a_total_that_is_given_is_split() -> None:
