@@ -49,8 +49,8 @@ class IdentifierCodec:
 
     def __init__(self, column: Column, threshold: int = THRESHOLD) -> None:
         self.column, self.threshold = column, threshold
+        # One of several columns of a key may repeat its values.
         self.in_group = False
-        """Whether the column is one of several of a key, so that its values may repeat."""
 
     def fit(self, values: pd.Series, units: IntArray | None = None) -> Self:
         """Learns the share of missing values and, where nothing else is known, the shape."""

@@ -14,7 +14,7 @@ from data_contracts.errors import ModelError
 from models.base import Given
 from models.conditions import Wish
 from models.encoding.column import UNKNOWN, BoolArray, IntArray
-from models.encoding.table import TableCodec
+from models.encoding.table import TableCodec, with_columns
 from models.generators.crowds import crowds
 from models.generators.exact_wishes import asked_exactly
 from models.generators.found_rules import NOTHING, FoundRules
@@ -217,7 +217,7 @@ class _Batch:
         frames = [self.draw(rows[some], first_row) for some in together]
         order = np.argsort(np.concatenate(together))
         frame = pd.concat(frames, ignore_index=True).take(order).reset_index(drop=True)
-        return frame.assign(**self.maker.codec.issue(first_row, len(rows), self.random))
+        return with_columns(frame, self.maker.codec.issue(first_row, len(rows), self.random))
 
     def _decoded(
         self, codes: IntArray, rows: IntArray, given: Given | None, first_row: int
