@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from data_contracts.errors import ContractError, problem
+from data_contracts.share import is_written_out
 
 _LONGEST = 80
 _INDEXES = re.compile(r"schema\[(\d+)\](?:\.properties\[(\d+)\])?")
@@ -83,12 +84,17 @@ def _inside(path: str, place: str) -> bool:
 
 
 def show(value: Any) -> str:
-    """A value as a contract's author would know it again, with its kind, and never long."""
+    """A value as a contract's author would know it again, with its kind, and never long.
+
+    A secret key, in the place of a name as well, is not repeated: errors end in logs.
+    """
     if isinstance(value, Mapping):
         return f"a mapping with {len(value)} keys"
     if isinstance(value, list | tuple):
         return f"a list of {len(value)}"
     text = json.dumps(value, default=str, ensure_ascii=False)
+    if is_written_out(text):
+        return "a secret key"
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 

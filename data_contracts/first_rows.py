@@ -4,9 +4,9 @@ from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from data_contracts.contract import Column, Table
+from data_contracts.doubles import doubles
 from data_contracts.linear_relations import BoolArray, FloatArray, IntArray
 from data_contracts.masks import present
 from data_contracts.schema import arrow_type
@@ -51,8 +51,7 @@ class FirstRows:
         if column.logical_type in _TIMES:
             target = pa.int32() if pa.types.is_date32(values.type) else pa.int64()
             values = values.cast(target)
-        doubles = pc.cast(values, pa.float64(), safe=False)
-        return np.asarray(doubles.to_numpy(zero_copy_only=False), dtype=np.float64)
+        return doubles(values)
 
     def codes(self, name: str) -> IntArray:
         """A whole number for each different value `(rows,)`, -1 where it is missing."""

@@ -29,17 +29,26 @@ def among(values: pa.Array, listed: Iterable[Any]) -> Mask:
     return true_mask(_is_in(values, listed))
 
 
-def _is_in(values: pa.Array, listed: Iterable[Any]) -> pa.Array:
-    if pa.types.is_decimal(values.type):
+def fitting(listed: Iterable[Any], target: pa.DataType) -> list[Any]:
+    """Listed values as a column of this type holds them; those that have no place there left out.
+
+    A number is the one that was written: 0.1 is a decimal's 0.10.
+    """
+    if pa.types.is_dictionary(target):
+        return fitting(listed, target.value_type)
+    if pa.types.is_decimal(target):
         listed = [Decimal(str(value)) for value in listed]
-    elif pa.types.is_floating(values.type):
+    elif pa.types.is_floating(target):
         listed = [float(value) for value in listed]
-    elif pa.types.is_integer(values.type):
+    elif pa.types.is_integer(target):
         # Arrow would cut fractions off.
         listed = [int(value) for value in listed if isinstance(value, int) or value.is_integer()]
-    scalars = [_scalar(value, values.type) for value in listed]
-    fitting = [scalar.as_py() for scalar in scalars if scalar is not None]
-    return pc.is_in(values, value_set=pa.array(fitting, values.type))
+    scalars = [_scalar(value, target) for value in listed]
+    return [scalar.as_py() for scalar in scalars if scalar is not None]
+
+
+def _is_in(values: pa.Array, listed: Iterable[Any]) -> pa.Array:
+    return pc.is_in(values, value_set=pa.array(fitting(listed, values.type), values.type))
 
 
 def _scalar(value: Any, target: pa.DataType) -> pa.Scalar | None:

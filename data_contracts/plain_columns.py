@@ -6,6 +6,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from data_contracts.doubles import doubles
+
 EXACT_INTEGER = 2**53
 # Decimals of so many digits have a double of their own, in the same order.
 EXACT_DIGITS = 15
@@ -28,7 +30,7 @@ def plain_series(values: pa.ChunkedArray, paired: bool) -> Any:
     if pa.types.is_boolean(kind):
         return values.cast(pa.int8()).to_pandas()
     if pa.types.is_decimal(kind):
-        return values.cast(pa.float64()).to_pandas() if is_short(kind) else values.to_pandas()
+        return pd.Series(doubles(values)) if is_short(kind) else values.to_pandas()
     if pa.types.is_integer(kind) and (values.null_count or paired) and is_wide(values):
         return pd.Series(values.to_pylist(), dtype=object)
     return values.to_pandas()

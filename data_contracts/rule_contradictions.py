@@ -69,6 +69,25 @@ def _comparison_contradictions(table: Table, rule: Comparison, path: str) -> Ite
         yield Fault(path, found, "Compare columns of like types; a number only with a number.")
     elif families[0] in ("string", "boolean") and rule.operator not in ("==", "!="):
         yield Fault(path, f"orders {families[0]} values", "Use == or != for them.")
+    made_up = [_made_up(table, table.column(name)) for name in rule.columns]
+    told = [fault for fault in made_up if fault is not None]
+    # That a value differs from a made-up one can be kept, that two made-up ones do cannot.
+    if isinstance(rule.right, str) and len(told) > (rule.operator == "!="):
+        yield Fault(path, f"compares {told[0][0]}", told[0][1])
+
+
+def _made_up(table: Table, column: Column) -> tuple[str, str] | None:
+    """What a column with made-up values is called, and what to do; None for any other.
+
+    Rows of other kinds than `table` are proved, but not made.
+    """
+    if column.role == "identifier":
+        found = f"the identifier {column.name!r}, whose values are made up"
+        return found, "Leave it out, or give it another role."
+    if table.kind == "table" and table.issues(column):
+        found = f"column {column.name!r}, whose values are made up as none may occur twice"
+        return found, "Leave it out, or do not promise that it is unique or a key."
+    return None
 
 
 def _family(column: Column) -> str:
@@ -82,9 +101,8 @@ def _number_contradictions(table: Table, rule: Sum | Product, path: str) -> Iter
         if column.logical_type not in _NUMBERS:
             found = f"{what} column {column.name!r} of type {column.logical_type}"
             yield Fault(path, found, f"Only integers and numbers have {result}.")
-        elif column.role == "identifier":
-            found = f"{what} the identifier {column.name!r}, whose values are made up"
-            yield Fault(path, found, "Leave it out, or give it another role.")
+        elif (told := _made_up(table, column)) is not None:
+            yield Fault(path, f"{what} {told[0]}", told[1])
     repeated = [name for name, count in Counter(rule.columns).items() if count > 1]
     if repeated:
         yield Fault(path, f"column {repeated[0]!r} twice", "Name each column once.")
@@ -134,20 +152,21 @@ def _presence_contradictions(table: Table, rule: RequiredWhen, path: str) -> Ite
         found = f"column {column.name!r} is required, so that it is always present"
         yield Fault(path, found, "Remove the rule, or the promise that no value is missing.")
     if rule.values is not None:
-        yield from _value_contradictions(when, rule.values, path)
+        yield from _value_contradictions(table, when, rule.values, path)
     elif when.required or when.primary_key:
         found = f"column {when.name!r} is required, so that the condition always holds"
         yield Fault(path, found, "Name values of it, or remove the rule.")
 
 
-def _value_contradictions(when: Column, values: tuple[Scalar, ...], path: str) -> Iterator[Fault]:
+def _value_contradictions(
+    table: Table, when: Column, values: tuple[Scalar, ...], path: str
+) -> Iterator[Fault]:
     if when.logical_type in _TIMES:
         found = f"lists values of column {when.name!r} of type {when.logical_type}"
         yield Fault(path, found, "Only text, numbers and booleans can be listed; use `present`.")
         return
-    if when.role == "identifier":
-        found = f"lists values of the identifier {when.name!r}"
-        yield Fault(path, found, "Identifiers are made up anew: use `present`, or another column.")
+    if (told := _made_up(table, when)) is not None:
+        yield Fault(path, f"lists values of {told[0]}", "Use `present`, or another column.")
     odd = [value for value in values if not _is_of(value, when)]
     if odd:
         found = f"value {show(odd[0])} for column {when.name!r} of type {when.logical_type}"

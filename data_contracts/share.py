@@ -16,8 +16,11 @@ KEY_PREFIX, AGE_SECRET = "understudy-key-1:", "AGE-SECRET-KEY-1"
 
 
 def is_written_out(reference: str) -> bool:
-    """Whether a secret key itself stands where a key is named: there it ends in logs."""
-    return reference.strip().upper().startswith((KEY_PREFIX.upper(), AGE_SECRET))
+    """Whether a secret key itself stands where a key is named: there it ends in logs.
+
+    Anywhere in it: `env:` and `file:` are often put before the key instead of before its name.
+    """
+    return any(start in reference.upper() for start in (KEY_PREFIX.upper(), AGE_SECRET))
 
 
 class DeclaredTask(Record):

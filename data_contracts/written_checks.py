@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data_contracts.contract import Comparison, Product, RequiredWhen, Sum, WrittenRule
+from data_contracts.doubles import doubles
 from data_contracts.masks import Mask, among, present, true_mask
 
 SUM_TOLERANCE = 1e-9
@@ -71,8 +72,7 @@ def _doubles(column: pa.Array) -> np.ndarray:
     """Numbers as doubles, NaN where missing; a float32 as the decimal that it prints as."""
     if pa.types.is_float32(column.type):
         column = column.cast(pa.string())
-    doubles = column.cast(pa.float64(), safe=False)
-    return np.asarray(doubles.to_numpy(zero_copy_only=False), dtype=np.float64)
+    return doubles(column)
 
 
 def multiplied(rule: Product, factors: Sequence[np.ndarray]) -> np.ndarray:
@@ -115,9 +115,7 @@ def _misses(columns: list[pa.Array], rule: Sum, single: bool) -> Mask:
     """Rows in which doubles add up to something else, by more than rounding can explain."""
     tolerance = SINGLE_SUM_TOLERANCE if single else SUM_TOLERANCE
     whole = np.logical_and.reduce([present(column) for column in columns])
-    numbers = [
-        np.asarray(pc.fill_null(column.cast(pa.float64(), safe=False), 0.0)) for column in columns
-    ]
+    numbers = [doubles(pc.fill_null(column, pa.scalar(0, column.type))) for column in columns]
     largest = np.max(np.abs(numbers), axis=0)
     with np.errstate(invalid="ignore", over="ignore"):
         missed = -numbers[-1]
@@ -170,13 +168,23 @@ def _differs_exactly(columns: list[pa.Array], rule: Sum) -> Mask:
 def _breaks_comparison(comparison: Comparison, rows: pa.Table) -> Mask:
     left = _plain(rows[comparison.left])
     if isinstance(comparison.right, str):
-        right = _plain(rows[comparison.right])
+        left, right = _alike(left, _plain(rows[comparison.right]))
     else:
         right = _number(comparison.right, left.type)
     try:
         return true_mask(pc.invert(_COMPARE[comparison.operator](left, right)))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return _breaks_exactly(left, comparison.operator, right)
+
+
+def _alike(*sides: pa.Array) -> list[pa.Array]:
+    """Decimals beside doubles as the doubles of their text, any others as they are."""
+    if not any(pa.types.is_float64(side.type) for side in sides):
+        return list(sides)
+    return [
+        pa.array(doubles(side), from_pandas=True) if pa.types.is_decimal(side.type) else side
+        for side in sides
+    ]
 
 
 def _breaks_exactly(left: pa.Array, sign: str, right: pa.Array | pa.Scalar) -> Mask:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from data_contracts.errors import ContractError, UnderstudyError
-from flows.sharing_commands import refuse_keys, register
+from flows.sharing_commands import refuse_keys, register, without_keys
 
 if TYPE_CHECKING:
     from tasks.prove import Ingest
@@ -114,7 +114,7 @@ def run(
     with _session(as_json, debug):
         if flow not in FLOWS:
             raise ContractError(f"{flow!r} is no flow. There is: {', '.join(FLOWS)}.")
-        _run(flow, contract, store, _pairs(settings, "--set"))
+        _run(flow, contract, store, _pairs(without_keys(settings), "--set"))
 
 
 @app.command()

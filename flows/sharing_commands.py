@@ -40,19 +40,27 @@ def register(app: typer.Typer) -> None:
 def refuse_keys(settings: dict[str, Any]) -> None:
     """ContractError where a setting is a key itself: settings are kept with the flow's run."""
     for path, value in settings.items():
-        if any(is_written_out(text) for text in _texts_in(value)):
+        if any(is_written_out(text) for text in (path, *_texts_in(value))):
+            shown = "" if is_written_out(path) else f" {path}"
             raise ContractError(
-                f"--set {path}: a key is written out. It is no secret any more: make a new one, "
+                f"--set{shown}: a key is written out. It is no secret any more: make a new one, "
                 "and name its file or variable."
             )
+
+
+def without_keys(pairs: list[str] | None) -> list[str]:
+    """The settings as they were typed; ContractError for a key, before an error repeats them."""
+    for pair in pairs or []:
+        name, _, value = pair.partition("=")
+        refuse_keys({name: value})
+    return pairs or []
 
 
 def _texts_in(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
-    for one in (
-        value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    ):
+    inner = [*value, *value.values()] if isinstance(value, dict) else value
+    for one in inner if isinstance(inner, list) else ():
         yield from _texts_in(one)
 
 

@@ -35,5 +35,5 @@ Wish = Range | OneOf | Shares
 
 What is left of each code is weighed as rows are drawn, so that they follow the distribution learned
 under what is asked. Only what no code tells is drawn until it holds: values of other columns that
-leave a row no way, an hour that the clock skips, times of day beside whole months.
+leave a row no way, an hour that the clock skips or repeats, times of day beside whole months.
 """

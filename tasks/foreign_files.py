@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from io import BufferedReader
 from pathlib import Path
 
+from data_contracts.errors import ContractError, StoreError
 from tasks.sealing_keys import SealError
 
 
@@ -20,7 +21,12 @@ def foreign_file(folder: Path, place: str) -> Iterator[BufferedReader]:
     would keep its reader for ever. Raises SealError for these, OSError for what is not there.
     """
     path = folder / place
-    if path.resolve() != folder.resolve() / place:
+    try:
+        linked = path.resolve() != folder.resolve() / place
+    except RuntimeError:
+        # So Python 3.11 and 3.12 tell of links that lead to each other.
+        linked = True
+    if linked:
         raise SealError(f"{path}: a link, which is never followed. Ask the sender for the file.")
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
         if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
@@ -47,10 +53,48 @@ def nameless_file(folder: Path) -> Iterator[int]:
         os.close(file)
 
 
+@contextlib.contextmanager
+def draft_of(output: Path) -> Iterator[int]:
+    """A nameless file that `give_name` can put at `output`, which somebody typed.
+
+    Raises ContractError where no file can be put there, before a draft is there to be written.
+    """
+    remedy = "Name a file in a folder that you may write in."
+    with contextlib.ExitStack() as stack:
+        try:
+            if output.exists() and not output.is_file():
+                raise ContractError(f"-o {output}: a folder, or else no plain file. {remedy}")
+            output.parent.mkdir(parents=True, exist_ok=True)
+            draft = stack.enter_context(nameless_file(output.parent))
+        except OSError as error:
+            raise ContractError(
+                f"-o {output}: no file can be made there ({error.strerror}). {remedy}"
+            ) from None
+        yield draft
+
+
 def give_name(file: int, path: Path) -> None:
-    """Makes an open file appear whole at `path`, in the place of what was there."""
-    os.fsync(file)
+    """Makes an open file appear whole at `path`, in the place of what was there.
+
+    Raises StoreError where it cannot, and leaves no other name of the file: it may hold what was
+    decrypted.
+    """
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with contextlib.ExitStack() as stack:
+            stack.callback(draft.unlink, missing_ok=True)
+            os.fsync(file)
+            _link(file, draft)
+            draft.replace(path)
+    except OSError as error:
+        raise StoreError(
+            f"{path}: cannot be written ({error.strerror}). What was there is as it was. Check "
+            "free space and permissions, then run again."
+        ) from None
+
+
+def _link(file: int, draft: Path) -> None:
+    """Gives an open file a name, or a copy of it where the file system has no such links."""
     try:
         os.link(f"/proc/self/fd/{file}", draft, follow_symlinks=True)
     except OSError:
@@ -59,7 +103,6 @@ def give_name(file: int, path: Path) -> None:
         with os.fdopen(os.dup(file), "rb") as source, os.fdopen(copy, "wb") as target:
             while block := source.read(1 << 20):
                 target.write(block)
-    draft.replace(path)
 
 
 def write_whole(path: Path, content: bytes) -> None:

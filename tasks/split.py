@@ -1,6 +1,7 @@
 """Training and holdout: the split by the unit of privacy, before anything is fitted."""
 
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,10 +19,27 @@ from tasks.refresh import HoldoutMark, earlier_mark
 from tasks.storage import Store
 
 _MINIMUM_UNITS = 10
+_NONE = np.zeros(0, dtype=np.uint64)
 
 Batches = Iterator[tuple[pa.Table, np.ndarray]]
 Names = list[str] | None
 """The columns that are read; None for all."""
+
+
+class _Units(NamedTuple):
+    """Hashes of units, smallest first: of all, and of those that the data name.
+
+    A row without a unit is one of its own, and nobody else's in any other table.
+    """
+
+    all: np.ndarray
+    named: np.ndarray
+
+    def union(self, other: "_Units") -> "_Units":
+        return _Units(*(np.union1d(mine, theirs) for mine, theirs in zip(self, other, strict=True)))
+
+    def shares(self, other: "_Units") -> bool:
+        return bool(np.isin(self.named, other.named).any())
 
 
 class Split:
@@ -73,11 +91,10 @@ class Split:
 
     def shared_units(self) -> np.ndarray:
         """Hashes of the units with rows on both sides, as a holdout of its own can have them."""
-        none = np.zeros(0, dtype=np.uint64)
-        if self._threshold is not None or self.table.unit is None:
-            return none
-        trained = np.concatenate([none, *(keys for _, keys in self._training_parts(columns=[]))])
-        held_out = np.concatenate([none, *(keys for _, keys in self._holdout_parts(columns=[]))])
+        if self._threshold is not None:
+            return _NONE
+        sides = (self.parts, self.holdout_parts)
+        trained, held_out = (self._unit_hashes(parts, self.table.unit).named for parts in sides)
         return np.asarray(np.intersect1d(trained, held_out))
 
     def unseen(
@@ -120,14 +137,15 @@ class Split:
             yield part.filter(pa.array(keep)), keys[keep]
 
     def _holdout_threshold(self, store: Store, contract: Contract) -> np.uint64:
-        units = self._unit_hashes(self.parts, self.table.unit)
+        own = self._unit_hashes(self.parts, self.table.unit)
+        units = own.all
         if len(units) < _MINIMUM_UNITS:
             what = f"units in column {self.table.unit!r}" if self.table.unit else "rows"
             raise ProofError(
                 f"table {self.table.name!r}: {len(units)} {what}; a holdout and a model need at "
                 f"least {_MINIMUM_UNITS}. Bring more data."
             )
-        names, together = self._related(units)
+        names, together = self._related(own)
         share = contract.holdout.share
         count = min(max(1, round(share * len(together))), len(together) - 1)
         last = int(share * 2.0**64) if self._private else int(together[count - 1])
@@ -146,22 +164,27 @@ class Split:
             )
         return np.uint64(threshold)
 
-    def _related(self, units: np.ndarray) -> tuple[list[str], np.ndarray]:
+    def _related(self, units: "_Units") -> tuple[list[str], np.ndarray]:
         """The tables that share units with this one, over others too, and the units of all of them.
 
         They are cut at one place, or a person's rows would fall on either side.
         """
         names = [self.table.name]
         found = {name: self._unit_hashes(*place) for name, place in self._beside.items()}
-        while near := [name for name, keys in found.items() if np.isin(keys, units).any()]:
+        while near := [name for name, other in found.items() if other.shares(units)]:
             names += near
-            units = np.unique(np.concatenate([units, *(found.pop(name) for name in near)]))
-        return names, units
+            for name in near:
+                units = units.union(found.pop(name))
+        return names, units.all
 
-    def _unit_hashes(self, parts: list[str], unit: str | None) -> np.ndarray:
-        """The distinct hashes of the units in a table's parts, smallest first."""
-        found = [np.unique(keys) for _, keys in self._hashed_by(unit, parts, [])]
-        return np.unique(np.concatenate([np.zeros(0, dtype=np.uint64), *found]))
+    def _unit_hashes(self, parts: list[str], unit: str | None) -> "_Units":
+        """The units in a table's parts."""
+        found, named = [_NONE], [_NONE]
+        for part, keys in self._hashed_by(unit, parts, []):
+            found.append(np.unique(keys))
+            if unit is not None:
+                named.append(np.unique(keys[pc.is_valid(part[unit]).to_numpy()]))
+        return _Units(np.unique(np.concatenate(found)), np.unique(np.concatenate(named)))
 
     def _hashed(self, paths: list[str], columns: list[str] | None = None) -> Batches:
         return self._hashed_by(self.table.unit, paths, columns)
@@ -183,8 +206,7 @@ class Split:
     ) -> pa.Table:
         bound = np.uint64(0)
         if max_rows is not None:
-            empty = np.zeros(0, dtype=np.uint64)
-            ranks = np.sort(np.concatenate([empty, *(keys for _, keys in batches(columns=[]))]))
+            ranks = np.sort(np.concatenate([_NONE, *(keys for _, keys in batches(columns=[]))]))
             if len(ranks) > max_rows:
                 # The largest hashes: a choice independent of the one that made the holdout.
                 bound = ranks[-max_rows]

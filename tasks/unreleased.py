@@ -91,18 +91,20 @@ def find_model(store: Store, contract: Contract) -> str:
     """The path of the newest model that the contract's generator made, with the same options.
 
     Another generator's model, such as a bootstrap that was tried once, is not what the contract
-    says. Raises ModelError when there is none, with the models that there are.
+    says, and an encoder of shared codes makes no rows at all. Raises ModelError when there is
+    none, with the models that there are.
     """
     folder = f"{contract.id}/models"
-    manifests = [
+    stored = [
         (name, store.read_json(f"{folder}/{name}/{MANIFEST}"))
         for name in store.list_folders(folder)
         if store.is_committed(f"{folder}/{name}")
     ]
+    manifests = [(name, manifest) for name, manifest in stored if "generator" in manifest]
     manifests.sort(key=lambda found: (found[1]["created"], found[0]), reverse=True)
     wanted = contract.generator.model_dump(mode="json")
     for name, manifest in manifests:
-        if manifest.get("generator") == wanted:
+        if manifest["generator"] == wanted:
             return f"{folder}/{name}"
     others = "; ".join(
         f"{store.display(f'{folder}/{name}')} ({_shown(manifest)})"

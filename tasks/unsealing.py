@@ -25,7 +25,7 @@ from pydantic import ValidationError
 
 from data_contracts.manifest import FileEntry
 from data_contracts.record import Record
-from tasks.foreign_files import foreign_file, give_name, nameless_file
+from tasks.foreign_files import draft_of, foreign_file, give_name
 from tasks.sealing import SEAL, Parcel, Seal, derived
 from tasks.sealing_keys import AgeKey, KeyService, SealError, Secret
 
@@ -64,7 +64,7 @@ def open_parcel(
     refused: an older one, sent again, is whole and would open. Everything is checked before
     `output` appears, and until then nothing decrypted has a name on the disk: what a killed run
     leaves is gone. Raises SealError for a key that does not fit, and for any file that is missing,
-    cut, changed, exchanged or harmful.
+    cut, changed, exchanged or harmful; ContractError where `output` cannot be a file.
     """
     seal = read_seal(folder)
     data_key = unwrapped(seal, key)
@@ -74,8 +74,7 @@ def open_parcel(
             "parcel of that release."
         )
     chosen = _of_table(seal, table)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with nameless_file(output.parent) as draft:
+    with draft_of(output) as draft:
         rows = decrypt_table(folder, seal, (key, data_key), chosen, draft)
         give_name(draft, output)
     return Opened(release=seal.release, recipient=seal.recipient, rows=rows, output=str(output))

@@ -1,5 +1,6 @@
 """Columns with nothing to learn: one value in every row, or none that may be shown."""
 
+import math
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -60,11 +61,28 @@ class FixedCodec:
         one = self.value_[0].as_py()
         return np.array([value != one for value in given], dtype=np.bool_)
 
+    def lies_within(self, low: pd.Series | None, high: pd.Series | None) -> bool:
+        """Whether the one value lies from the first of `low` to that of `high`; None is no end."""
+        target, value = column_type(self.column), self.value_[0].as_py()
+        ends = [
+            value if end is None else pa.Array.from_pandas(end, type=target)[0].as_py()
+            for end in (low, high)
+        ]
+        return value is not None and bool(ends[0] <= value <= ends[1])
+
     @property
     def domain(self) -> str:
         """The one value."""
         value = self.value_[0].as_py()
         return "nothing: it is always missing" if value is None else f"{value} only"
+
+    @property
+    def number(self) -> float | None:
+        """The one value of a column of numbers; None where it has none, or no finite one."""
+        if self.column.kind != "number" or self.value_[0].as_py() is None:
+            return None
+        number = float(_text(self.value_))
+        return number if math.isfinite(number) else None
 
     def state(self) -> State:
         """What `restore` needs."""

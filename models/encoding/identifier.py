@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -13,7 +14,13 @@ from data_contracts.contract import Column
 from data_contracts.errors import ModelError
 from data_contracts.schema import arrow_type, column_type, to_series
 from models.encoding.column import THRESHOLD, BoolArray, IntArray, Part, State, unit_counts
-from models.encoding.issuers import Issuer, country_of, has_issuer, issuer_of
+from models.encoding.issuers import (
+    Issuer,
+    country_of,
+    has_issuer,
+    issuer_of,
+    texts_of_shape,
+)
 from models.encoding.pattern import (
     learn_pattern,
     of_alphabets,
@@ -42,6 +49,8 @@ class IdentifierCodec:
 
     def __init__(self, column: Column, threshold: int = THRESHOLD) -> None:
         self.column, self.threshold = column, threshold
+        # One of several columns of a key may repeat its values.
+        self.in_group = False
 
     def fit(self, values: pd.Series, units: IntArray | None = None) -> Self:
         """Learns the share of missing values and, where nothing else is known, the shape."""
@@ -76,6 +85,7 @@ class IdentifierCodec:
         if self.column.logical_type == "string":
             values = self._texts(first, rows)
         elif self.column.logical_type == "boolean":
+            self._check_listed(2, first + rows)
             values = [bool((first + row) % 2) for row in range(rows)]
         else:
             values = self._numbers(first, rows)
@@ -109,28 +119,32 @@ class IdentifierCodec:
     def _texts(self, first: int, rows: int) -> list[str]:
         if self.column.categories is not None:
             listed = [str(value) for value in self.column.categories]
+            self._check_listed(len(listed), first + rows)
             return [listed[index % len(listed)] for index in range(first, first + rows)]
+        if self.shape_ is not None:
+            return texts_of_shape(of_alphabets(self.shape_), first, rows)
         pattern = None
         if self._has_pattern():
             pattern = parse_pattern(str(self.column.pattern))
-        elif self.shape_ is not None:
-            pattern = widened(of_alphabets(self.shape_), first + rows)
         if pattern is not None:
             self._check_room(pattern.count, first + rows)
         issue: Issuer = issuer_of(self.column.identifier_kind, pattern, self.country_)
         return [issue(index) for index in range(first, first + rows)]
 
-    def _numbers(self, first: int, rows: int) -> list[int]:
+    def _numbers(self, first: int, rows: int) -> Sequence[int]:
         """Whole numbers, days or ticks from the contract's least on; 1 (or 2000) without one."""
         low, high = self._limits()
-        self._check_room(high - low + 1, first + rows)
-        step = self._step()
-        room = max(1, (high - low) // step + 1)
-        return [low + index % room * step for index in range(first, first + rows)]
+        steps = self._steps()
+        self._check_room((high - low) // steps[-1] + 1, first + rows)
+        if first + rows <= (high - low) // steps[0] + 1:
+            return range(low + first * steps[0], low + (first + rows) * steps[0], steps[0])
+        span = max(0, high - low)
+        return [low + _multiple(index, steps, span) for index in range(first, first + rows)]
 
     def _limits(self) -> tuple[int, int]:
         target = arrow_type(self.column.physical_type)
-        low, high = (20_000 * self._step(), 40_000 * self._step())
+        day = self._steps()[0]
+        low, high = (20_000 * day, 40_000 * day)
         if pa.types.is_integer(target):
             low, high = 1, int(np.iinfo(target.to_pandas_dtype()).max)
         elif pa.types.is_decimal(target):
@@ -145,21 +159,27 @@ class IdentifierCodec:
             low = low if self.column.minimum is not None else min(low, high)
         return low, high
 
-    def _step(self) -> int:
-        """A day in ticks for times, 1 for all else."""
+    def _steps(self) -> tuple[int, ...]:
+        """A day in ticks for times, then an hour and so on to a single tick; 1 for all else."""
         target = arrow_type(self.column.physical_type)
         if pa.types.is_date64(target):
-            return 86_400_000
-        if pa.types.is_timestamp(target):
-            return 86_400 * {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[target.unit]
-        return 1
+            return (86_400_000,)
+        if not pa.types.is_timestamp(target):
+            return (1,)
+        second = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[target.unit]
+        coarse = tuple(second * seconds for seconds in (86_400, 3600, 60, 1))
+        return coarse if second == 1 else (*coarse, 1)
+
+    def _check_listed(self, room: int, needed: int) -> None:
+        if self.column.unique or not self.in_group:
+            self._check_room(room, needed)
 
     def _check_room(self, room: int, needed: int) -> None:
         if room < needed and (self.column.unique or self.column.primary_key):
             raise ModelError(
                 f"column {self.column.name!r}: {needed} rows need as many different identifiers, "
-                f"but its pattern or range has {room}. Widen it in the contract, or ask for fewer "
-                "rows."
+                f"but its pattern, range or list of values has {room}. Widen it in the contract, "
+                "or ask for fewer rows."
             )
 
     def _series(self, values: list[Any]) -> pd.Series:
@@ -175,6 +195,23 @@ class IdentifierCodec:
         else:
             array = pa.array(values).cast(target)
         return to_series(array)
+
+
+def _multiple(index: int, steps: Sequence[int], span: int) -> int:
+    """The `index`-th number from 0 to `span`: multiples of the first step, then of finer ones.
+
+    It follows from `index` alone, so that parts of a release have no number in common. From the
+    beginning again where there are no more.
+    """
+    room = span // steps[0] + 1
+    if index < room:
+        return index * steps[0]
+    for coarse, step in pairwise(steps):
+        earlier, room = room, span // step + 1
+        if index < room:
+            whole, part = divmod(index - earlier, coarse // step - 1)
+            return whole * coarse + (part + 1) * step
+    return _multiple(index % room, steps, span)
 
 
 def _one_of_each(values: pd.Series, units: IntArray | None) -> list[str]:

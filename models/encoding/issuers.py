@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from models.encoding.pattern import Pattern, scattered
+from models.encoding.pattern import Pattern, levels, scattered
 
 Issuer = Callable[[int], str]
 
@@ -45,6 +45,22 @@ def iban(index: int, country: tuple[str, int] | None = None) -> str:
     account = str(scattered(index, 10 ** min(width - 4, 12))).rjust(width, "0")
     digits = "".join(str(int(letter, 36)) for letter in f"{account}{code}00")
     return f"{code}{98 - int(digits) % 97:02d}{account}"
+
+
+def texts_of_shape(shape: Pattern, first: int, rows: int) -> list[str]:
+    """The texts number `first` to `first + rows - 1` of a learned shape, all different.
+
+    Each follows from its number alone, so that parts of a release have no text in common.
+    """
+    texts: list[str] = []
+    earlier = 0
+    for level in levels(shape):
+        numbers = range(max(first - earlier, 0), min(first + rows - earlier, level.count))
+        texts += [_by_pattern(level, number) for number in numbers]
+        earlier += level.count
+        if earlier >= first + rows:
+            break
+    return texts
 
 
 def _by_pattern(pattern: Pattern, index: int) -> str:

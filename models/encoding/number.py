@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from data_contracts.contract import Column
+from data_contracts.doubles import decimal_words, doubles
 from models.encoding.axis import Axis
 from models.encoding.column import (
     THRESHOLD,
@@ -89,6 +89,12 @@ class NumberCodec:
         """Where the values `(rows,)` lie on the lattice, NaN where missing."""
         return self._positions(values)
 
+    def nearest(self, values: pd.Series) -> pd.Series:
+        """Floats at the nearest places of the lattice; whole numbers and decimals as they are."""
+        if isinstance(values.dtype, pd.ArrowDtype) or values.dtype.kind != "f":
+            return values
+        return self._series(self._positions(values)).astype(values.dtype).set_axis(values.index)
+
     def log_detail(self, values: pd.Series) -> FloatArray:
         """The log density of values `(rows,)` given their codes; on a lattice the probability.
 
@@ -103,6 +109,15 @@ class NumberCodec:
     def numbers(self, values: pd.Series) -> FloatArray:
         """The values as floats, NaN where missing."""
         return _floats(values)
+
+    def ticks(self, values: pd.Series) -> IntArray | None:
+        """Whole numbers as int64 in their order, 0 where missing; None for all others."""
+        integers = _integers(values)
+        if integers is None:
+            return None
+        ticks = np.zeros(len(values), dtype=np.int64)
+        ticks[values.notna().to_numpy(dtype=bool)] = integers
+        return ticks
 
     def outside(self, values: pd.Series) -> BoolArray:
         """Values beyond the contract's range, or missing ones where none was missing."""
@@ -221,8 +236,7 @@ def _integers(values: pd.Series) -> IntArray | None:
 def _floats(values: pd.Series) -> FloatArray:
     """The values as floats, NaN where missing; float32 as the decimal that it prints as."""
     if isinstance(values.dtype, pd.ArrowDtype):
-        numbers = pc.cast(pa.array(values), pa.float64(), safe=False)
-        return np.asarray(numbers.to_numpy(zero_copy_only=False), dtype=np.float64)
+        return doubles(pa.array(values))
     if str(values.dtype).lower() == "float32":
         plain = values.to_numpy(dtype=np.float32, na_value=np.nan)
         distinct, index = np.unique(plain, return_inverse=True)
@@ -233,8 +247,7 @@ def _floats(values: pd.Series) -> FloatArray:
 def _unscaled(values: pd.Series) -> Numbers:
     """The known decimals as whole numbers of their last digit."""
     array = pa.chunked_array([pa.array(values)]).combine_chunks().drop_null()
-    words = np.frombuffer(array.buffers()[1], dtype=np.int64).reshape(-1, 2)
-    low, high = words[array.offset : array.offset + len(array)].T
+    low, high = decimal_words(array)
     if array.type.precision <= 18:
         narrow: Numbers = low.copy()
         return narrow

@@ -3,7 +3,7 @@
 import math
 import re._parser as parser  # type: ignore[import-not-found]
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -131,6 +131,23 @@ def widened(pattern: Pattern, least: int) -> Pattern:
         else:
             letters.append(DIGITS)
     return of_alphabets(letters)
+
+
+def levels(pattern: Pattern) -> Iterator[Pattern]:
+    """A learned shape, then without end others that make no text of an earlier one.
+
+    As in `widened`, digits that all texts share begin to count, then digits come behind: a text of
+    a later shape has another digit in such a place than all before it, or is longer.
+    """
+    letters = to_alphabets(pattern)
+    yield of_alphabets(letters)
+    for place in reversed([place for place, one in enumerate(letters) if one in DIGITS]):
+        letters[place] = DIGITS.replace(letters[place], "")
+        yield of_alphabets(letters)
+        letters[place] = DIGITS
+    while True:
+        letters.append(DIGITS)
+        yield of_alphabets(letters)
 
 
 def scattered(index: int, count: int) -> int:

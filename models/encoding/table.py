@@ -131,6 +131,15 @@ class TableCodec:
         ordered = {name: columns[name] for name in self.codecs_}
         return pd.DataFrame(ordered, index=pd.RangeIndex(len(codes)))
 
+    def issue(self, first_row: int, rows: int, random: np.random.Generator) -> dict[str, pd.Series]:
+        """The columns whose values are made up, `(rows,)` each, numbered from `first_row`."""
+        codecs = {name: self.codecs_[name] for name in self.issued_}
+        return {
+            name: codec.issue(first_row, rows, random)
+            for name, codec in codecs.items()
+            if isinstance(codec, IdentifierCodec)
+        }
+
     def encode_given(self, given: Given, rows: int) -> IntArray:
         """Codes (rows, parts) of given values, UNKNOWN where nothing is given.
 
@@ -155,7 +164,8 @@ class TableCodec:
     def apply_given(self, frame: pd.DataFrame, given: Given, rows: int) -> pd.DataFrame:
         """The rows with the given values themselves in place of those drawn for their codes."""
         exact = self.given_values(given, rows)
-        return frame.assign(**{name: _as_dtype(exact[name], frame[name].dtype) for name in exact})
+        typed = {name: _as_dtype(exact[name], frame[name].dtype) for name in exact}
+        return with_columns(frame, typed)
 
     def log_detail(self, frame: pd.DataFrame, names: Sequence[str]) -> FloatArray:
         """The log density of these columns given their codes, `(rows,)`; -inf for what cannot be.
@@ -181,10 +191,31 @@ class TableCodec:
             if isinstance(codec, NumberCodec | TemporalCodec)
         }
 
+    def constants(self) -> dict[str, float]:
+        """The columns that are one number in every row, and that number."""
+        fixed = [(name, one) for name, one in self.codecs_.items() if isinstance(one, FixedCodec)]
+        return {name: one.number for name, one in fixed if one.number is not None}
+
     def numbers(self, name: str, values: pd.Series) -> FloatArray:
-        """The values of a column that lies on a line as numbers `(rows,)`, NaN where missing."""
+        """The values of a column that lies on a line as numbers `(rows,)`, NaN where missing.
+
+        Also those of a column of one number.
+        """
+        if isinstance(self.codecs_[name], FixedCodec):
+            return NumberCodec(self.table_.column(name)).numbers(values)
         numbers: FloatArray = self._on_line(name).numbers(values)
         return numbers
+
+    def ticks(self, name: str, values: pd.Series) -> IntArray | None:
+        """The values of such a column as whole numbers `(rows,)`, in their order and exact.
+
+        Missing ones are 0; None where the column has other numbers.
+        """
+        return self._on_line(name).ticks(values)
+
+    def typed(self, name: str, values: Sequence[Any]) -> pd.Series:
+        """Values in a column's exact type; ModelError where one is not of it."""
+        return _typed(self.table_.column(name), pd.Series(list(values), dtype=object))
 
     def number(self, name: str, value: Any) -> float:
         """One value of such a column as a number; ModelError when it is not of its type."""
@@ -204,7 +235,7 @@ class TableCodec:
     def first_codes(self, name: str, values: Sequence[Any]) -> IntArray:
         """The first code of each value of a column; ModelError where one cannot be given."""
         codec = self.codecs_[name]
-        typed = _typed(self.table_.column(name), pd.Series(list(values), dtype=object))
+        typed = self.typed(name, values)
         if not codec.parts_ or bool(codec.outside(typed).any()):
             raise ModelError(f"given {name}: it can be {codec.domain}.")
         return codec.encode(typed)[:, 0]
@@ -212,6 +243,19 @@ class TableCodec:
     def knows(self, name: str, value: Any) -> bool:
         """Whether a value can be given: it has a code, or lies in the column's range."""
         return not bool(self.codecs_[name].outside(self._one(name, value)).any())
+
+    def lies_within(self, name: str, low: Any, high: Any) -> bool:
+        """Whether a column's one value lies from `low` to `high`, None for an open end.
+
+        ModelError where it has no order.
+        """
+        own, column = self.codecs_[name], self.table_.column(name)
+        if not isinstance(own, FixedCodec):
+            return False
+        if column.kind not in ("number", "datetime"):
+            raise ModelError(f"given {name}: it has no order, so no range. Name its values.")
+        ends = [None if end is None else self._one(name, end) for end in (low, high)]
+        return own.lies_within(*ends)
 
     def lists(self, name: str, values: Sequence[Any]) -> bool:
         """Whether the first code tells each of these values from all others."""
@@ -242,7 +286,7 @@ class TableCodec:
         return names
 
     def _one(self, name: str, value: Any) -> pd.Series:
-        return _typed(self.table_.column(name), pd.Series([value], dtype=object))
+        return self.typed(name, [value])
 
     def _on_line(self, name: str) -> NumberCodec | TemporalCodec:
         codec = self.codecs_[name]
@@ -291,9 +335,14 @@ class TableCodec:
                 parts.append(replace(part, parent=above))
             self.columns_[name] = range(first, len(parts))
         self.parts_ = tuple(parts)
-        self.issued_ = tuple(
-            name for name, codec in self.codecs_.items() if isinstance(codec, IdentifierCodec)
-        )
+        issued = {
+            name: codec
+            for name, codec in self.codecs_.items()
+            if isinstance(codec, IdentifierCodec)
+        }
+        for name, codec in issued.items():
+            codec.in_group = name in table.primary_key and len(table.primary_key) > 1
+        self.issued_ = tuple(issued)
 
     def _given_columns(self, given: Given, rows: int) -> Iterator[tuple[str, pd.Series]]:
         """Each given column in its exact type; one value is one for all rows."""
@@ -309,6 +358,14 @@ class TableCodec:
             if not isinstance(given, pd.DataFrame):
                 typed = typed.take([0] * rows).reset_index(drop=True)
             yield str(name), typed
+
+
+def with_columns(frame: pd.DataFrame, columns: Mapping[str, pd.Series]) -> pd.DataFrame:
+    """A frame with these columns in place of its own; pandas' `assign` takes none named self."""
+    changed = frame.copy(deep=False)
+    for name, values in columns.items():
+        changed[name] = values
+    return changed
 
 
 def _codec_class(column: Column, table: Table) -> type[Any]:

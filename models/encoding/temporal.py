@@ -175,6 +175,10 @@ class TemporalCodec:
         numbers[known] = _in_months(days) if self.grain_ == "month" else days
         return numbers
 
+    def ticks(self, values: pd.Series) -> IntArray:
+        """The values as ticks since 1970 in UTC, 0 where missing."""
+        return _ticks(values)
+
     def _values(
         self,
         codes: IntArray,

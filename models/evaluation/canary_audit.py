@@ -24,6 +24,7 @@ from data_contracts.report import Finding
 from data_contracts.schema import to_arrow, to_frame
 from models.differential_privacy.secure_noise import coins
 from models.encoding.column import FloatArray
+from models.encoding.table import with_columns
 
 CONFIDENCE = 0.99
 GUESSED = 0.5
@@ -103,7 +104,8 @@ def _with_units(table: Table) -> Table:
 def _of_units_each(frame: pd.DataFrame, table: Table, prefix: str) -> pd.DataFrame:
     """The rows, each of a unit of its own: how rows of units are bounded is not for chance here."""
     units = [f"{prefix}{number}" for number in range(len(frame))]
-    return frame.assign(**{str(table.unit): pd.Series(units, index=frame.index, dtype="str")})
+    named = {str(table.unit): pd.Series(units, index=frame.index, dtype="str")}
+    return with_columns(frame, named)
 
 
 def audit_fit(

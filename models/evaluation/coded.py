@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from data_contracts.contract import Bars, Column, Table
+from data_contracts.doubles import doubles
 from models.evaluation.intervals import FloatArray
 
 IntArray = npt.NDArray[np.int64]
@@ -78,7 +79,8 @@ class CodedTable:
 
     Columns that are issued anew (`Table.issues`) are left out of `columns`: they are never
     modelled, so no figure of fidelity, detection or utility may look at them. `units` numbers each
-    row's unit of privacy (the row itself where the contract names no unit).
+    row's unit of privacy (the row itself where the contract names no unit). `time` is the column
+    that orders a unit's rows, also where it is issued; None where the contract names none.
     """
 
     table: Table
@@ -87,6 +89,7 @@ class CodedTable:
     rows: dict[Side, int]
     units: dict[Side, IntArray]
     seed: int
+    time: CodedColumn | None = None
 
     def random(self, purpose: int) -> np.random.Generator:
         """A stream of its own for each purpose, so that measures don't disturb each other."""
@@ -99,7 +102,17 @@ class CodedTable:
             columns=tuple(column.take(rows) for column in self.columns),
             rows={side: rows[side].size for side in SIDES},
             units={side: self.units[side][rows[side]] for side in SIDES},
+            time=None if self.time is None else self.time.take(rows),
         )
+
+    def without_names(self) -> "CodedTable":
+        """The same table without the columns that name units and entities.
+
+        A copy is one under any name, and no two sides of a split by units share one.
+        """
+        names = (self.table.unit, self.table.entity)
+        kept = tuple(column for column in self.columns if column.name not in names)
+        return replace(self, columns=kept)
 
     def sampled(self, most: dict[Side, int], purpose: int) -> "CodedTable":
         """At most `most` rows of each side, drawn without replacement and kept in order."""
@@ -118,18 +131,18 @@ def draw(rows: int, most: int, random: np.random.Generator) -> IntArray:
 
 def code_table(table: Table, bars: Bars, frames: dict[Side, pd.DataFrame], seed: int) -> CodedTable:
     """Codes every modelled column of the three frames; they must have the contract's columns."""
-    columns = tuple(
-        code_column(column, {side: frames[side][column.name] for side in SIDES})
-        for column in table.columns
-        if not table.issues(column)
-    )
+
+    def code(column: Column) -> CodedColumn:
+        return code_column(column, {side: frames[side][column.name] for side in SIDES})
+
     return CodedTable(
         table=table,
         bars=bars,
-        columns=columns,
+        columns=tuple(code(column) for column in table.columns if not table.issues(column)),
         rows={side: len(frames[side]) for side in SIDES},
         units={side: _units(table, frames[side]) for side in SIDES},
         seed=seed,
+        time=next((code(column) for column in table.columns if column.name == table.time), None),
     )
 
 
@@ -185,7 +198,7 @@ def as_numbers(series: pd.Series) -> FloatArray:
         zone = getattr(array.type, "tz", None)
         moments = array.cast(pa.timestamp("us", tz=zone), safe=False).cast(pa.int64())
         return np.asarray(moments.cast(pa.float64(), safe=False).to_numpy()) / 1e6
-    return np.asarray(array.cast(pa.float64(), safe=False).to_numpy(), dtype=np.float64)
+    return doubles(array)
 
 
 def feature_matrix(columns: tuple[CodedColumn, ...], side: Side) -> FloatArray:

@@ -23,14 +23,16 @@ from models.encoding.table import TableCodec
 from models.generators.batches import (
     Guidance,
     Request,
+    check_columns,
     check_fitted,
+    check_seed,
     only_table,
     sample_frame,
     unit_ids,
 )
 from models.generators.code_layout import CodeLayout
 from models.generators.code_model import CodeModel
-from models.generators.found_rules import NOTHING, FoundRules, find_rules
+from models.generators.found_rules import NOTHING, FoundRules, find_rules, still_held
 from models.generators.imputing import Imputer
 from models.generators.packing import blocks, pack_rows
 from models.generators.private_codes import PrivateRows, private_sizes
@@ -111,14 +113,16 @@ class AnyOrderGenerator:
         """Learns the one table of `data`; ModelError when there is none that it can learn.
 
         A fit that was killed goes on from the last of its `checkpoints`. With an `earlier` model,
-        its codec and weights are taken over and trained on for fewer passes; ModelError where it is
-        of another kind or size, the table promises other things, or it never draws many values.
+        its codec and weights are taken over and trained on for fewer passes, and the relations that
+        it found stay where the new rows keep them; ModelError where it is of another kind or size,
+        the table promises other things, or it never draws many values.
 
         Under the contract's `privacy`, all that is learned is paid for: see `PrivateRows`. Then no
         relations are searched for, no checkpoints are written, nothing is told of losses, and the
         same seed does not give the same model: nobody can draw its noise again. `statement_` says
         what was spent on what, `rows_` the noisy number of rows.
         """
+        check_seed(seed)
         if data.contract.privacy is not None:
             return self._fit_privately(data, seed, progress)
         started = time.monotonic()
@@ -129,7 +133,8 @@ class AnyOrderGenerator:
         model = self._start(data, seed) if earlier is None else self._go_on(data, earlier)
         rows = pack_rows(data, self.codec_, model.layout, seed)
         self.hidden_ = hidden_shares(self.codec_, frame)
-        self.found_ = self._find(data)
+        before = NOTHING if earlier is None else earlier.found_
+        self.found_: FoundRules = self._find(data, before)
         if earlier is None:
             model.start_at_marginals(rows)
         self.training_ = model.fit(
@@ -159,12 +164,19 @@ class AnyOrderGenerator:
         self.model_ = model
         return self
 
-    def _find(self, data: Dataset) -> FoundRules:
-        """The relations that hold in all rows, if they are asked for."""
+    def _find(self, data: Dataset, earlier: FoundRules) -> FoundRules:
+        """The relations that hold in all rows, if they are asked for.
+
+        Those that an earlier model found and that still hold stay: new rows may be too few to find
+        them in.
+        """
         if not self.options.find_relations:
             return NOTHING
         units = unit_ids(self.table_, data.frame)
-        return find_rules(data, self.table_, self.codec_, units)
+        found = find_rules(data, self.table_, self.codec_, units)
+        if earlier.idle:
+            return found
+        return found.with_earlier(still_held(earlier, data, self.table_, self.codec_))
 
     def _start(self, data: Dataset, seed: int) -> CodeModel:
         """A model with random weights and a codec of these rows."""
@@ -231,9 +243,12 @@ class AnyOrderGenerator:
 
         One draw from the learned conditional distribution: other seeds give other draws. As a
         `point`, the middle of 21 draws, or the commonest of them where values have no order.
-        Identifiers and columns without any value stay as they are. ModelError before `fit`.
+        Identifiers and columns without any value stay as they are, and so does a cell with which
+        the row breaks a rule of the contract whatever is drawn; ModelError where that column is
+        required, before `fit`, or for rows of other columns.
         """
         check_fitted(self, "model_", "impute")
+        check_columns(data, self.table_, self.name)
         guidance = Guidance(self.model_.complete_guided, self.found_)
         imputer = Imputer(self.codec_, self.table_, guidance)
         fill = imputer.point if point else imputer.draw
@@ -245,9 +260,11 @@ class AnyOrderGenerator:
         A product of a density for each number that may lie anywhere and of a probability for
         everything else. Minus infinity where a value is never drawn: protected, or out of range.
         Identifiers count for nothing. It is the network's own: the corrections by which drawn rows
-        match marginals are left out. ModelError before `fit` or for an unknown column.
+        match marginals are left out. ModelError before `fit`, for rows of other columns or
+        for an unknown column.
         """
         check_fitted(self, "model_", "log_density")
+        check_columns(data, self.table_, self.name)
         names = list(self.table_.column_names) if columns is None else list(columns)
         if unknown := [name for name in names if name not in self.codec_.columns_]:
             raise ModelError(f"log_density: no column {', '.join(unknown)}.")

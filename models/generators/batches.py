@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_list_like
 
 from data_contracts.contract import Table
 from data_contracts.dataset import Dataset
@@ -12,7 +14,9 @@ from data_contracts.errors import ModelError
 from models.base import Given
 from models.conditions import Wish
 from models.encoding.column import UNKNOWN, BoolArray, IntArray
-from models.encoding.table import TableCodec
+from models.encoding.table import TableCodec, with_columns
+from models.generators.crowds import crowds
+from models.generators.exact_wishes import asked_exactly
 from models.generators.found_rules import NOTHING, FoundRules
 from models.generators.guide import Guide
 from models.generators.kept_rules import EarlierKeys, Kept, keep_rules
@@ -87,13 +91,27 @@ def refuse_given(name: str, given: Given | None) -> None:
 
 def rows_of(data: Dataset, fitted: Table, name: str) -> pd.DataFrame:
     """The rows of the one table of `data`; ModelError when it has not the columns of `fitted`."""
-    table, frame = only_table(data, name)
+    _, frame = only_table(data, name)
+    check_columns(data, fitted, name)
+    return frame
+
+
+def check_columns(data: Dataset, fitted: Table, name: str) -> None:
+    """ModelError when `data`, whatever its rows, is not one table of the columns of `fitted`."""
+    if len(data.tables) != 1:
+        raise ModelError(f"{name}: {len(data.tables)} tables given. Give one table at a time.")
+    table = data.contract.table(next(iter(data.tables)))
     if table.column_names != fitted.column_names:
         raise ModelError(
             f"table {table.name!r}: not of the columns that {name} was fitted to "
             f"({', '.join(fitted.column_names)}). Give rows of the same table."
         )
-    return frame
+
+
+def check_seed(seed: int) -> None:
+    """ModelError for a seed below 0: no stream of random numbers has it."""
+    if seed < 0:
+        raise ModelError(f"seed {seed}: below 0. Give 0 or a larger whole number.")
 
 
 def unit_ids(table: Table, frame: pd.DataFrame) -> IntArray | None:
@@ -180,6 +198,10 @@ class _Batch:
 
     def draw(self, rows: IntArray, first_row: int) -> pd.DataFrame:
         """The rows at these positions of the batch, whose identifiers count from `first_row`."""
+        if self.guide is not None and self.guide.crowded:
+            together = crowds(self.guide.kinds[rows])
+            if len(together) > 1:
+                return self._joined(rows, together, first_row)
         count, given, codec = len(rows), self.given, self.maker.codec
         if isinstance(given, pd.DataFrame):
             given = given.iloc[rows].reset_index(drop=True)
@@ -189,6 +211,13 @@ class _Batch:
             codes = codec.encode_given(given, count)
         frame = self._decoded(codes, rows, given, first_row)
         return frame if given is None else codec.apply_given(frame, given, count)
+
+    def _joined(self, rows: IntArray, together: list[IntArray], first_row: int) -> pd.DataFrame:
+        """As `draw`, some of the rows after the other, so that memory holds few candidates."""
+        frames = [self.draw(rows[some], first_row) for some in together]
+        order = np.argsort(np.concatenate(together))
+        frame = pd.concat(frames, ignore_index=True).take(order).reset_index(drop=True)
+        return with_columns(frame, self.maker.codec.issue(first_row, len(rows), self.random))
 
     def _decoded(
         self, codes: IntArray, rows: IntArray, given: Given | None, first_row: int
@@ -200,7 +229,9 @@ class _Batch:
         if given is not None:
             guide.fix(codec.given_values(given, len(rows)), {})
         drawn = self.maker.guided.draw(codes, random, guide)
-        return codec.decode(drawn, random, first_row, guide.decoders())
+        frame = codec.decode(drawn, random, first_row, guide.decoders())
+        wanted = {name: (spans.exact, spans.wanted) for name, spans in guide.wished.items()}
+        return asked_exactly(codec, frame, wanted)
 
     def redraw(self, rows: IntArray) -> pd.DataFrame:
         """Rows at these positions once more, without identifiers: those stay as issued."""
@@ -225,6 +256,13 @@ def _wishes(given: Given | None) -> dict[str, Wish]:
     return {name: value for name, value in given.items() if isinstance(value, Wish)}
 
 
+def _singles(given: Given) -> list[tuple[str, Any]]:
+    """What is given once for all rows."""
+    if isinstance(given, pd.DataFrame):
+        return []
+    return [(str(name), value) for name, value in given.items()]
+
+
 def _slice(given: Given | None, start: int, stop: int) -> Given | None:
     if given is None or len(given.keys()) == 0:
         return None
@@ -234,6 +272,7 @@ def _slice(given: Given | None, start: int, stop: int) -> Given | None:
 def _check(table: Table, request: Request, *, wishes: bool) -> None:
     if request.rows < 0:
         raise ModelError(f"table {table.name!r}: {request.rows} rows asked for. Ask for 0 or more.")
+    check_seed(request.seed)
     if request.given is None:
         return
     unknown = [str(name) for name in request.given.keys() if name not in table.column_names]
@@ -241,6 +280,11 @@ def _check(table: Table, request: Request, *, wishes: bool) -> None:
         raise ModelError(
             f"table {table.name!r}: given {', '.join(unknown)}, which it does not have. Its "
             f"columns: {', '.join(table.column_names)}."
+        )
+    if several := [name for name, value in _singles(request.given) if is_list_like(value)]:
+        raise ModelError(
+            f"table {table.name!r}: given {', '.join(several)}: several values for one column. "
+            "Give one value for all rows, or a frame with a row of values for each."
         )
     if not wishes and _wishes(request.given):
         raise ModelError(

@@ -13,7 +13,7 @@ from data_contracts.record import Record
 from data_contracts.schema import arrow_schema, to_arrow, to_frame
 from models.base import Given, ProgressCallback
 from models.encoding.column import State
-from models.generators.batches import check_fitted, only_table, refuse_given
+from models.generators.batches import check_fitted, check_seed, only_table, refuse_given
 from models.generators.stored import StoredModel, read_model, write_model
 
 
@@ -54,6 +54,7 @@ class BootstrapGenerator:
         if n < 0:
             raise ModelError(f"{self.name}: {n} rows asked for. Ask for 0 or more.")
         refuse_given(self.name, given)
+        check_seed(seed)
         picked = np.random.default_rng(seed).integers(0, self.rows_.num_rows, n)
         frame = to_frame(self.rows_.take(pa.array(picked)))
         return Dataset(self.contract_, {self.table_.name: frame})

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from models.encoding.column import FloatArray, IntArray
 from models.generators.code_layout import CodeLayout
+from models.generators.crowds import crowd
 from models.generators.drawn_values import draw_lots, values_at
 from models.generators.guide import Guide
 from models.nets.code_network import CodeNetwork
@@ -26,8 +27,6 @@ LEAST_LOGIT = -25.0
 values that no row has must not be evened out with those that some have."""
 COLDEST = 1e-30
 """At this temperature only the likeliest value is left; below it float32 would divide by 0."""
-CROWD = 500
-"""Rows of a kind that are drawn at least where they are then weighed against each other."""
 LEAST_WEIGHT = -70.0
 """The log of the weight of a row that no longer has a chance."""
 
@@ -97,10 +96,9 @@ class CodeDrawing:
     def _complete_guided(self, codes: Tensor, guide: Guide, how: "_How") -> Tensor:
         if guide.first:
             asked = guide.kinds
-            many = guide.wishes > 1 or guide.undecided
-            crowd = _crowd(asked) if many else np.arange(len(asked))
-            guide.taken(crowd)
-            codes = codes[torch.from_numpy(crowd)]
+            candidates = crowd(asked) if guide.crowded else np.arange(len(asked))
+            guide.taken(candidates)
+            codes = codes[torch.from_numpy(candidates)]
             log_weights = torch.zeros(len(codes), dtype=torch.float64)
             if guide.undecided:
                 seed = int(torch.randint(2**62, (1,), generator=how.random))
@@ -358,12 +356,6 @@ def _shares(logits: Tensor) -> Tensor:
     """Shares of the values `(groups, values)`, not normalised; what is next to nothing is 0."""
     relative = logits - logits.amax(1, keepdim=True)
     return torch.where(relative > LEAST_LOGIT, relative.exp(), 0.0)
-
-
-def _crowd(kinds: IntArray) -> IntArray:
-    """Each row, as often as its kind needs to have CROWD rows, `(candidates,)`."""
-    counts = np.bincount(kinds)
-    return np.repeat(np.arange(len(kinds)), np.ceil(CROWD / counts[kinds]).astype(np.int64))
 
 
 def _resampled(

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from data_contracts.contract import RequiredWhen, Table
+from data_contracts.masks import fitting
+from data_contracts.schema import column_type
 from models.encoding.column import UNKNOWN, BoolArray, IntArray
 from models.encoding.table import TableCodec
 from models.generators.states import Never, codes_in
@@ -92,7 +94,8 @@ def _meeting(codec: TableCodec, rule: RequiredWhen) -> BoolArray | None:
         return None
     if rule.values is None:
         return ~codes_in(codec, rule.when, "missing")
-    known = [value for value in rule.values if codec.knows(rule.when, value)]
+    held = fitting(rule.values, column_type(codec.table_.column(rule.when)))
+    known = [value for value in held if codec.knows(rule.when, value)]
     met = np.zeros(codec.parts_[codec.columns_[rule.when].start].cardinality, dtype=np.bool_)
     if known and not codec.lists(rule.when, known):
         return None

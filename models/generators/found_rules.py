@@ -72,6 +72,25 @@ class FoundRules:
             broken |= ~among(codec.first_of(frame, names), tuples)
         return broken | never_together(self.nevers, frame, codec)
 
+    def with_earlier(self, earlier: Self) -> Self:
+        """These and those found earlier; of the same columns an equation tells most, then these.
+
+        A comparison of columns that an equation ties together says nothing more.
+        """
+        both = (*self.rules, *earlier.rules)
+        most: dict[frozenset[str], WrittenRule] = {}
+        for rule in sorted(both, key=lambda rule: not _is_equation(rule)):
+            most.setdefault(frozenset(rule.columns), rule)
+        ties = [columns for columns, rule in most.items() if _is_equation(rule)]
+        rules = [
+            rule
+            for rule in both
+            if rule is most[columns := frozenset(rule.columns)]
+            and (_is_equation(rule) or not any(columns < tie for tie in ties))
+        ]
+        nevers = dict.fromkeys((*self.nevers, *earlier.nevers))
+        return type(self)(tuple(rules), earlier.combinations | self.combinations, tuple(nevers))
+
     def settings(self) -> dict[str, Any]:
         """What is stored as JSON: names of columns, and nothing of any row."""
         return {
@@ -133,6 +152,14 @@ def find_rules(
         if all(_covers(tuples[:, at], codec, name) for at, name in enumerate(names)):
             combinations[names] = tuples
     return FoundRules(held.rules, combinations, held.nevers)
+
+
+def still_held(earlier: FoundRules, data: Dataset, table: Table, codec: TableCodec) -> FoundRules:
+    """Those relations of an earlier model, of this codec, that hold in all rows of `data` as well.
+
+    They had their evidence in the rows that they were found in: here few rows will do.
+    """
+    return _held(earlier, data.parts(), table, codec)
 
 
 def _free(table: Table, codec: TableCodec) -> list[str]:

@@ -16,6 +16,7 @@ from models.encoding.table import TableCodec
 from models.generators.batches import (
     Request,
     check_fitted,
+    check_seed,
     only_table,
     sample_frame,
     unit_ids,
@@ -52,6 +53,7 @@ class GaussianCopulaGenerator:
 
     def fit(self, data: Dataset, *, seed: int, progress: ProgressCallback | None = None) -> Self:
         """Learns the one table of `data`; ModelError when there is none that it can learn."""
+        check_seed(seed)
         table, frame = only_table(data, self.name)
         codec = TableCodec().fit(frame, table, units=unit_ids(table, frame))
         codes = codec.encode(frame)

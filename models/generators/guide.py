@@ -18,14 +18,17 @@ from models.generators.exclusions import Exclusions, exclusions_of, written_excl
 from models.generators.found_rules import NOTHING, FoundRules
 from models.generators.kept_rules import replaced
 from models.generators.lines import Line, LineRule, allowed, left, linear_rules
-from models.generators.product_lines import (
-    ProductRule,
-    has_place,
-    other_factor,
-    product_rules,
-)
+from models.generators.product_lines import ProductRule, has_place, other_factor, product_rules
 from models.generators.settling import settling_order
-from models.generators.wishes import Choice, Spans, choice_of, named, spans_of
+from models.generators.wishes import (
+    Choice,
+    Spans,
+    choice_of,
+    named,
+    require_of_constant,
+    shared_out,
+    spans_of,
+)
 
 RAREST = -50.0
 """The log of the least weight of one of several numbers."""
@@ -92,9 +95,9 @@ class Guide:
         )
 
     @property
-    def wishes(self) -> int:
-        """How many columns are wished for."""
-        return len(self.wished.keys() | self.choices.keys())
+    def crowded(self) -> bool:
+        """Whether rows are weighed: wishes for several columns have to hold together."""
+        return self.undecided or len(self.wished.keys() | self.choices.keys()) > 1
 
     @property
     def first(self) -> list[int]:
@@ -253,7 +256,8 @@ class Guide:
             if other is None or not self.measures[other].step or self.lines[other].settled:
                 continue
             spans = self._spans()
-            spans[rule.total] = self._bounds(rule.total).within(spans[rule.total])
+            if rule.known is None:
+                spans[rule.total] = self._bounds(rule.total).within(spans[rule.total])
             yield has_place(rule, name, numbers, spans, self.measures[other])
 
     def _fitting_atoms(self, name: str, values: int) -> Iterator[BoolArray]:
@@ -275,7 +279,8 @@ class Guide:
         """
         outside = np.zeros(self.rows, dtype=np.bool_)
         for name, spans in self.wished.items():
-            outside |= ~spans.holds(self.codec.numbers(name, frame[name]))
+            ticks = self.codec.ticks(name, frame[name])
+            outside |= ~spans.holds(self.codec.numbers(name, frame[name]), ticks)
         for name, choice in self.choices.items():
             outside |= ~choice.holds(self.codec.first_of(frame, (name,))[:, 0])
         return outside
@@ -326,24 +331,12 @@ class Guide:
 
     def _share(self, name: str, wish: Shares, random: np.random.Generator) -> None:
         """Each value's rows are as many as its share says, to within one, and spread at random."""
-        shares = np.array(list(wish.of.values()), dtype=np.float64)
-        if not len(shares) or bool((shares < 0).any()) or shares.sum() > 1 + 1e-9:
+        wishes, kinds, added = shared_out(name, wish, self.rows, random)
+        self._ask(name, wishes, kinds)
+        if added <= 1 - 1e-9 and not self._leaves_others(name):
             raise ModelError(
-                f"shares of {name}: they add up to {shares.sum():g}. Give shares from 0 to 1 that "
-                "add up to at most 1."
-            )
-        ends = np.floor(np.cumsum(shares) * self.rows + random.random())
-        kinds = np.searchsorted(ends, np.arange(self.rows), side="right")
-        if shares.sum() > 1 - 1e-9:
-            kinds = kinds.clip(max=len(shares) - 1)
-        wishes: list[Wish] = [
-            key if isinstance(key, Range | OneOf) else OneOf((key,)) for key in wish.of
-        ]
-        self._ask(name, wishes, random.permutation(kinds))
-        if shares.sum() <= 1 - 1e-9 and not self._leaves_others(name):
-            raise ModelError(
-                f"shares of {name}: they add up to {shares.sum():g}, and it has no other value for "
-                "the rest. Give shares that add up to 1."
+                f"shares of {name}: they add up to {added:g}, and it has no other value for the "
+                "rest. Give shares that add up to 1."
             )
 
     def _ask(self, name: str, wishes: Sequence[Wish], kinds: IntArray) -> None:
@@ -351,7 +344,9 @@ class Guide:
         ranges = any(isinstance(wish, Range) for wish in wishes)
         if any(isinstance(wish, OneOf) and not wish.of for wish in wishes):
             raise ModelError(f"given {name}: any of no values. Name one at least.")
-        if name in self.measures and (ranges or not self.codec.lists(name, named(wishes))):
+        if not self.codec.columns_[name]:
+            require_of_constant(self.codec, name, wishes)
+        elif name in self.measures and (ranges or not self.codec.lists(name, named(wishes))):
             self._follow(name)
             self.wished[name] = spans_of(self.codec, name, wishes, kinds)
         elif ranges:
@@ -361,6 +356,8 @@ class Guide:
 
     def _leaves_others(self, name: str) -> bool:
         """Whether the column has values beside those that are asked for."""
+        if not self.codec.columns_[name]:
+            return False
         if name in self.choices:
             return bool(self.choices[name].allowed[-1].any())
         values = self.codec.parts_[self.codec.columns_[name].start].cardinality
@@ -371,8 +368,8 @@ class Guide:
 
 def _line_rules(codec: TableCodec, table: Table) -> list[LineRule]:
     """The rules of a table that say where its columns lie on their lines."""
-    measures = codec.measures()
-    return [*linear_rules(table, measures), *product_rules(table, measures)]
+    asked = table, codec.measures(), codec.constants()
+    return [*linear_rules(*asked), *product_rules(*asked)]
 
 
 def _each_allowed(

@@ -7,18 +7,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from data_contracts.checks import broken_rows, row_rules
+from data_contracts.checks import RowRule, broken_rows, row_rules
 from data_contracts.contract import Table
+from data_contracts.errors import ModelError
 from data_contracts.schema import to_arrow
 from models.encoding.category import CategoryCodec
 from models.encoding.column import UNKNOWN, BoolArray, FloatArray, IntArray
 from models.encoding.fixed import FixedCodec
-from models.encoding.table import TableCodec
-from models.generators.batches import Guidance
+from models.encoding.table import TableCodec, with_columns
+from models.generators.batches import Guidance, check_seed
 from models.generators.guide import Guide
+from models.generators.kept_rules import Kept, in_order, mended, replace_rows, replaced
 
 ROUNDS = 20
-"""How often cells are filled in again in rows that then break a rule."""
+"""How often cells are filled in again in rows that then break a rule; then they are mended, and
+once more as often where that leaves fewer of them."""
 BATCH_ROWS = 2**16
 POINT_DRAWS = 21
 """Draws behind a point estimate; odd, so that their median is one of them."""
@@ -32,7 +35,8 @@ class Imputer:
     """Draws the missing cells of rows, each given all known cells of its row.
 
     Identifiers and columns without any value stay as they are; a column that had one value in every
-    row learned from gets it.
+    row learned from gets it. What breaks a rule of the contract however it is drawn is moved onto
+    the known cells, or stays missing; ModelError where it is required.
     """
 
     codec: TableCodec
@@ -52,6 +56,7 @@ class Imputer:
         return self._by_batch(frame, seed, self._point_batch)
 
     def _by_batch(self, frame: pd.DataFrame, seed: int, fill: _Fill) -> pd.DataFrame:
+        check_seed(seed)
         frame = self._prepared(frame)
         starts = range(0, max(len(frame), 1), BATCH_ROWS)
         seeds = np.random.SeedSequence(seed).spawn(len(starts))
@@ -73,14 +78,17 @@ class Imputer:
             for name in names:
                 rows = np.flatnonzero(gaps[name])
                 if len(rows):
-                    far[:, rows] += self._distances(name, [draw[name].iloc[rows] for draw in draws])
+                    cells = [draw[name].iloc[rows] for draw in draws]
+                    far[:, rows] += self._distances(name, cells)
+                    # A draw that had to leave a cell out is taken where all had to.
+                    far[:, rows] += np.where(np.stack([one.isna() for one in cells]), np.inf, 0.0)
             nearest = far.argmin(axis=0)
             for name in names:
                 rows = np.flatnonzero(gaps[name])
                 if len(rows):
                     pool = pd.concat([draw[name].iloc[rows] for draw in draws], ignore_index=True)
                     taken = pool.take(nearest[rows] * len(rows) + np.arange(len(rows)))
-                    columns[name] = _replaced(columns[name], rows, taken.reset_index(drop=True))
+                    columns[name] = replaced(columns[name], rows, taken.reset_index(drop=True))
         return pd.DataFrame(columns)
 
     def _prepared(self, frame: pd.DataFrame) -> pd.DataFrame:
@@ -97,10 +105,9 @@ class Imputer:
                 drawn = codec.decode(codes, np.random.default_rng(0))
                 found[name] = _listing(frame[name], drawn.dtype)
                 if fixed:
-                    found[name] = _replaced(found[name], rows, drawn)
-        return frame.reset_index(drop=True).assign(
-            **{name: values.reset_index(drop=True) for name, values in found.items()}
-        )
+                    found[name] = replaced(found[name], rows, drawn)
+        columns = {name: values.reset_index(drop=True) for name, values in found.items()}
+        return with_columns(frame.reset_index(drop=True), columns)
 
     def _tied(self, names: list[str]) -> list[list[str]]:
         """The columns in groups: those of a rule or a combination, by itself or in a chain."""
@@ -132,7 +139,8 @@ class Imputer:
             mine = np.flatnonzero(missing[name][rows])
             if len(mine):
                 drawn = filled[name].iloc[mine].reset_index(drop=True)
-                frame = frame.assign(**{name: _replaced(frame[name], rows[mine], drawn)})
+                whole = replaced(frame[name], rows[mine], drawn)
+                frame = with_columns(frame, {name: whole})
         return frame
 
     def _filled(self, frame: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
@@ -141,20 +149,22 @@ class Imputer:
         for name, rows in missing.items():
             parts = self.codec.columns_[name]
             codes[rows, parts.start : parts.stop] = UNKNOWN
-        filled = self._drawn(codes, frame, missing, random)
-        for _ in range(ROUNDS):
-            broken = self._broken(frame, missing, filled)
+        whole, left = self._drawn(codes, frame, missing, random), len(frame) + 1
+        for attempt in range(2 * ROUNDS):
+            broken = np.flatnonzero(self._broken(whole, missing))
             if not len(broken):
+                return whole
+            if attempt > ROUNDS and len(broken) >= left:
                 break
-            again = self._drawn(
-                codes[broken],
-                frame.iloc[broken].reset_index(drop=True),
-                {name: rows[broken] for name, rows in missing.items()},
-                random,
-            )
-            for name in missing:
-                filled[name] = _replaced(filled[name], broken, again[name])
-        return filled
+            left, gaps = len(broken), {name: rows[broken] for name, rows in missing.items()}
+            again = whole.iloc[broken].reset_index(drop=True)
+            if attempt != ROUNDS:
+                known = frame.iloc[broken].reset_index(drop=True)
+                again = self._drawn(codes[broken], known, gaps, random)
+            if attempt >= ROUNDS:
+                again = self._mended(again, gaps)
+            whole = replace_rows(whole, broken, again[list(missing)])
+        return self._opened(frame, whole, missing)
 
     def _drawn(
         self,
@@ -163,28 +173,73 @@ class Imputer:
         missing: dict[str, BoolArray],
         random: np.random.Generator,
     ) -> pd.DataFrame:
+        """The rows with their missing cells drawn."""
         guide = Guide(self.codec, self.table, len(frame), self.guided.found)
         guide.forbid_missing(missing)
         guide.fix({name: frame[name] for name in missing}, missing)
         drawn = self.guided.draw(codes, random, guide)
-        return self.codec.decode(drawn, random, 0, guide.decoders())
+        filled = self.codec.decode(drawn, random, 0, guide.decoders())
+        gaps = {name: np.flatnonzero(rows) for name, rows in missing.items()}
+        cells = {name: _put(frame[name], at, filled[name]) for name, at in gaps.items() if len(at)}
+        return with_columns(frame, cells)
 
-    def _broken(
-        self, frame: pd.DataFrame, missing: dict[str, BoolArray], filled: pd.DataFrame
-    ) -> IntArray:
-        """The rows that break a rule between columns only once they are filled in."""
-        rules = [rule for rule in row_rules(self.table) if rule.written is not None]
-        if not rules:
-            return np.empty(0, dtype=np.int64)
-        whole = frame.copy()
-        for name, rows in missing.items():
-            picked = np.flatnonzero(rows)
-            whole[name] = _replaced(
-                frame[name], picked, filled[name].iloc[picked].reset_index(drop=True)
-            )
+    def _rules(self) -> list[RowRule]:
+        """The rules between columns, and those of each column that they are about."""
+        written = {name for rule in self.table.row_rules for name in rule.columns}
+        return [
+            rule
+            for rule in row_rules(self.table)
+            if rule.written is not None or rule.column.name in written
+        ]
+
+    def _broken(self, whole: pd.DataFrame, missing: dict[str, BoolArray]) -> BoolArray:
+        """Which rows break a rule only once they are filled in."""
+        broken, rules = np.zeros(len(whole), dtype=np.bool_), self._rules()
+        table = to_arrow(whole, self.table) if rules else None
+        for rule in rules:
+            broken |= broken_rows(rule, table) & _touched(rule, missing, len(whole))
+        return broken
+
+    def _mended(self, whole: pd.DataFrame, missing: dict[str, BoolArray]) -> pd.DataFrame:
+        """The rows with cells that were filled in moved onto what the known ones say."""
+        written = {name for rule in self.table.row_rules for name in rule.columns}
+        names = [name for name in missing if name in written]
+        gaps = np.stack([missing[name] for name in names], axis=1)
+        for pattern in np.unique(gaps, axis=0):
+            rows = np.flatnonzero((gaps == pattern).all(1))
+            free = {name for name, gap in zip(names, pattern, strict=True) if gap}
+            given = frozenset(self.table.column_names) - free
+            kept = Kept(self.table, self.codec, given, _nowhere)
+            some = whole.iloc[rows].reset_index(drop=True)
+            for rule in in_order(self.table.row_rules):
+                some = mended(some, kept, rule)
+            whole = replace_rows(whole, rows, some[list(free)])
+        return whole
+
+    def _opened(
+        self, frame: pd.DataFrame, whole: pd.DataFrame, missing: dict[str, BoolArray]
+    ) -> pd.DataFrame:
+        """The rows with cells missing again with which they break a rule whatever is drawn.
+
+        ModelError where a cell is required: nothing can be put there, and nothing left out.
+        """
+        for rule in self._rules():
+            for name in rule.columns:
+                if name not in missing or self.table.column(name).required:
+                    continue
+                broken = broken_rows(rule, to_arrow(whole, self.table))
+                rows = np.flatnonzero(broken & missing[name])
+                whole = with_columns(whole, {name: _put(whole[name], rows, frame[name])})
         table = to_arrow(whole, self.table)
-        broken = np.any([broken_rows(rule, table) for rule in rules], axis=0)
-        return np.flatnonzero(broken & np.any(list(missing.values()), axis=0))
+        for rule in self._rules():
+            left = int((broken_rows(rule, table) & _touched(rule, missing, len(whole))).sum())
+            if left:
+                raise ModelError(
+                    f"table {self.table.name!r}: {left} rows cannot be filled in so that they keep "
+                    f"{rule.text!r}, and their missing cells of {', '.join(rule.columns)} cannot "
+                    "stay missing. Correct what is known of these rows, or relax the contract."
+                )
+        return whole
 
     def _distances(self, name: str, draws: list[pd.Series]) -> FloatArray:
         """How far each draw of a cell is from the middle one, 0 to about 1, `(draws, rows)`.
@@ -217,9 +272,19 @@ def _listing(values: pd.Series, drawn: Any) -> pd.Series:
     return values.cat.add_categories(more)
 
 
-def _replaced(values: pd.Series, rows: IntArray, others: pd.Series) -> pd.Series:
-    """The values with those at some positions replaced; the dtype stays."""
-    picked = np.arange(len(values))
-    picked[rows] = len(values) + np.arange(len(rows))
-    pool = pd.concat([values, others.astype(values.dtype)], ignore_index=True)
-    return pool.take(picked).reset_index(drop=True)
+def _put(values: pd.Series, rows: IntArray, others: pd.Series) -> pd.Series:
+    """The values with those at some positions taken from others of as many rows."""
+    return replaced(values, rows, others.iloc[rows].reset_index(drop=True))
+
+
+def _touched(rule: RowRule, missing: dict[str, BoolArray], rows: int) -> BoolArray:
+    """In which rows `(rows,)` a cell that the rule is about was missing."""
+    touched = np.zeros(rows, dtype=np.bool_)
+    for name in rule.columns:
+        touched |= missing.get(name, False)
+    return touched
+
+
+def _nowhere(frame: pd.DataFrame) -> BoolArray:
+    """Nothing is wished for."""
+    return np.zeros(len(frame), dtype=np.bool_)

@@ -14,7 +14,9 @@ from data_contracts.errors import ModelError
 from data_contracts.schema import column_type, to_arrow, to_series
 from data_contracts.written_checks import breaks_written, multiplied
 from models.encoding.column import BoolArray, IntArray
-from models.encoding.table import TableCodec
+from models.encoding.fixed import FixedCodec
+from models.encoding.number import NumberCodec
+from models.encoding.table import TableCodec, with_columns
 from models.generators.found_rules import NOTHING, FoundRules, among
 
 ROUNDS = 20
@@ -63,7 +65,7 @@ def _hashed(frame: pd.DataFrame, names: tuple[str, ...]) -> IntArray:
         for name in names
         if isinstance(columns[name].dtype, pd.CategoricalDtype)
     }
-    hashes = pd.util.hash_pandas_object(columns.assign(**texts), index=False).to_numpy()
+    hashes = pd.util.hash_pandas_object(with_columns(columns, texts), index=False).to_numpy()
     return hashes.astype(np.uint64).view(np.int64)
 
 
@@ -71,9 +73,9 @@ def _hashed(frame: pd.DataFrame, names: tuple[str, ...]) -> IntArray:
 class Kept:
     """What rows must keep: the table's rules, those of its codec, and what else was asked.
 
-    `given` columns are not mended. `outside` says which rows do not keep what was wished. `found`
-    are rules that yield where a row cannot keep them beside all this, `earlier` the keys of rows
-    that were drawn before.
+    `given` columns are not mended, nor those of one value. `outside` says which rows do not keep
+    what was wished. `found` are rules that yield where a row cannot keep them beside all this,
+    `earlier` the keys of rows that were drawn before.
     """
 
     table: Table
@@ -82,6 +84,12 @@ class Kept:
     outside: Callable[[pd.DataFrame], BoolArray]
     found: FoundRules = NOTHING
     earlier: EarlierKeys | None = None
+
+    @property
+    def still(self) -> frozenset[str]:
+        """The columns that are not mended: the given ones, and those of one value."""
+        fixed = [name for name, one in self.codec.codecs_.items() if isinstance(one, FixedCodec)]
+        return self.given.union(fixed)
 
     @property
     def idle(self) -> bool:
@@ -173,10 +181,10 @@ def keep_rules(frame: pd.DataFrame, kept: Kept, redraw: Redraw) -> pd.DataFrame:
         if attempt >= FOUND_ROUNDS and patience.ends(len(rows)):
             break
         frame = replace_rows(frame, rows, redraw(rows))
-        for rule in _in_order(kept.found.rules) if attempt == FOUND_ROUNDS - 1 else ():
-            frame = _mended(frame, kept, rule)
-        for rule in _in_order(kept.table.row_rules) if attempt >= ROUNDS else ():
-            frame = _mended(frame, kept, rule)
+        for rule in in_order(kept.found.rules) if attempt == FOUND_ROUNDS - 1 else ():
+            frame = mended(frame, kept, rule)
+        for rule in in_order(kept.table.row_rules) if attempt >= ROUNDS else ():
+            frame = mended(frame, kept, rule)
     left = int(kept.broken(frame).sum())
     if left:
         raise ModelError(_unkept(frame, kept, left))
@@ -202,7 +210,7 @@ def _unkept(frame: pd.DataFrame, kept: Kept, left: int) -> str:
     )
 
 
-def _in_order(rules: Sequence[WrittenRule]) -> list[WrittenRule]:
+def in_order(rules: Sequence[WrittenRule]) -> list[WrittenRule]:
     """Products before sums of them; what a later rule has moved is looked at again."""
     ordered = sorted(rules, key=lambda rule: not isinstance(rule, Product))
     return [*ordered, *ordered]
@@ -210,9 +218,8 @@ def _in_order(rules: Sequence[WrittenRule]) -> list[WrittenRule]:
 
 def replace_rows(frame: pd.DataFrame, rows: IntArray, drawn: pd.DataFrame) -> pd.DataFrame:
     """The frame with other values in some rows of the drawn columns; dtypes stay."""
-    return frame.assign(
-        **{name: replaced(frame[name], rows, drawn[name]) for name in drawn.columns}
-    )
+    columns = {name: replaced(frame[name], rows, drawn[name]) for name in drawn.columns}
+    return with_columns(frame, columns)
 
 
 def replaced(values: pd.Series, rows: IntArray, others: pd.Series) -> pd.Series:
@@ -223,31 +230,39 @@ def replaced(values: pd.Series, rows: IntArray, others: pd.Series) -> pd.Series:
     return pool.take(picked).reset_index(drop=True)
 
 
-def _mended(frame: pd.DataFrame, kept: Kept, rule: WrittenRule) -> pd.DataFrame:
+def mended(frame: pd.DataFrame, kept: Kept, rule: WrittenRule) -> pd.DataFrame:
     """The frame with one side of a rule moved onto the others, where it is broken and can be."""
     if isinstance(rule, Sum):
-        moved = _summed(frame, rule, kept.given)
+        moved = _summed(frame, rule, kept.still)
     elif isinstance(rule, Product):
         moved = _multiplied(frame, rule, kept)
     elif isinstance(rule, Comparison):
-        moved = _levelled(frame, rule, kept.given)
+        moved = _levelled(frame, rule, kept.still)
     else:
         return frame
     if moved is None:
         return frame
     broken = breaks_written(rule, to_arrow(frame, kept.table))
     to, values = moved
-    return frame.assign(**{to: frame[to].where(~broken, values)})
+    exact = with_columns(frame, {to: frame[to].where(~broken, values)})
+    codec = kept.codec.codecs_[to]
+    near = codec.nearest(values) if isinstance(codec, NumberCodec) else values
+    if near is values:
+        return exact
+    # What doubles lose on their way leads off the lattice; what is given may lie off it as well.
+    even = with_columns(frame, {to: frame[to].where(~broken, near)})
+    off = breaks_written(rule, to_arrow(even, kept.table))
+    return with_columns(frame, {to: even[to].where(~off, exact[to])})
 
 
 def _levelled(
-    frame: pd.DataFrame, rule: Comparison, given: frozenset[str]
+    frame: pd.DataFrame, rule: Comparison, still: frozenset[str]
 ) -> tuple[str, pd.Series] | None:
     """The side of a comparison that may be moved, and the other side's values."""
     if rule.operator not in ("<=", ">=", "==") or not isinstance(rule.right, str):
         return None
-    to, source = (rule.left, rule.right) if rule.left not in given else (rule.right, rule.left)
-    if to in given or frame[to].dtype != frame[source].dtype:
+    to, source = (rule.left, rule.right) if rule.left not in still else (rule.right, rule.left)
+    if to in still or frame[to].dtype != frame[source].dtype:
         return None
     return to, frame[source]
 
@@ -255,7 +270,8 @@ def _levelled(
 def _multiplied(frame: pd.DataFrame, rule: Product, kept: Kept) -> tuple[str, pd.Series] | None:
     """The total of a product, if it may be moved, and what the factors make of it."""
     to = rule.total
-    if to in kept.given or any(name not in kept.codec.measures() for name in rule.columns):
+    numbers = kept.codec.measures().keys() | kept.codec.constants().keys()
+    if to in kept.still or not numbers.issuperset(rule.columns):
         return None
     factors = [kept.codec.numbers(factor.column, frame[factor.column]) for factor in rule.factors]
     made = multiplied(rule, factors)
@@ -268,7 +284,7 @@ def _multiplied(frame: pd.DataFrame, rule: Product, kept: Kept) -> tuple[str, pd
         return None
 
 
-def _summed(frame: pd.DataFrame, rule: Sum, given: frozenset[str]) -> tuple[str, pd.Series] | None:
+def _summed(frame: pd.DataFrame, rule: Sum, still: frozenset[str]) -> tuple[str, pd.Series] | None:
     """The column of a sum that may be moved, and what the others make of it."""
     signs = {term.column: int(term.sign) for term in rule.terms}
     constant: Any = 0
@@ -276,7 +292,7 @@ def _summed(frame: pd.DataFrame, rule: Sum, given: frozenset[str]) -> tuple[str,
         signs = {rule.total: -1, **signs}
     else:
         constant = rule.total
-    free = [name for name in signs if name not in given]
+    free = [name for name in signs if name not in still]
     if not free:
         return None
     to = free[0]

@@ -15,6 +15,7 @@ from models.generators.product_lines import ProductRule
 
 SWEEPS = 3
 """How often the spans of other columns are narrowed: a chain of rules needs one for each link."""
+_MIRRORED = {"<": ">", "<=": ">=", "==": "==", "!=": "!=", ">=": "<=", ">": "<"}
 STRICTLY = 1e-3
 """Share of a step by which a limit is missed that must not be met: more than `NEARLY`."""
 
@@ -163,29 +164,53 @@ def _reaching(name: str, rules: Sequence[LineRule]) -> list[LineRule]:
     return [rule for rule in rules if names & set(rule.names)]
 
 
-def linear_rules(table: Table, measures: dict[str, Measure]) -> list[LinearRule]:
-    """The comparisons of two columns and the sums of a table whose columns lie on one line."""
+def linear_rules(
+    table: Table, measures: dict[str, Measure], constants: Mapping[str, float]
+) -> list[LinearRule]:
+    """The comparisons of two columns and the sums of a table whose columns lie on one line.
+
+    The `constants` are columns of one number in every row: a rule takes them for that number.
+    """
     found = []
     for written in table.row_rules:
-        names = list(written.columns)
+        names = [name for name in written.columns if name not in constants]
         units = {measures[name].unit if name in measures else None for name in names}
-        if len(units) > 1 or None in units or len(set(names)) != len(names):
+        units |= {"number"} if len(names) < len(written.columns) else set()
+        if len(units) > 1 or None in units or len(set(names)) != len(names) or not names:
             continue
         if isinstance(written, Sum):
-            found.append(_added(written))
+            found.append(_added(written, constants))
         elif isinstance(written, Comparison):
             steps = [measures[name].step for name in names]
             step = min(steps) if len(set(steps)) == 1 else 0.0
-            paired = isinstance(written.right, str)
-            found += _compared(written, step) if paired else _limited(written, step)
+            found += (
+                _compared(written, step)
+                if len(names) > 1
+                else _limited(_beside_number(written, constants), step)
+            )
     return found
 
 
-def _added(rule: Sum) -> LinearRule:
+def _added(rule: Sum, constants: Mapping[str, float]) -> LinearRule:
     signs = {term.column: int(term.sign) for term in rule.terms}
+    total = 0.0
     if isinstance(rule.total, str):
-        return LinearRule({**signs, rule.total: -1}, *_ends(rule.operator, 0.0))
-    return LinearRule(signs, *_ends(rule.operator, float(rule.total)))
+        signs[rule.total] = -1
+    else:
+        total = float(rule.total)
+    total -= sum(sign * constants[name] for name, sign in signs.items() if name in constants)
+    signs = {name: sign for name, sign in signs.items() if name not in constants}
+    return LinearRule(signs, *_ends(rule.operator, total))
+
+
+def _beside_number(rule: Comparison, constants: Mapping[str, float]) -> Comparison:
+    """A comparison whose one side is a number, or a constant, with the column on the left."""
+    if not isinstance(rule.right, str):
+        return rule
+    if rule.right in constants:
+        return rule.model_copy(update={"right": constants[rule.right]})
+    changed = {"left": rule.right, "right": constants[rule.left]}
+    return rule.model_copy(update={**changed, "operator": _MIRRORED[rule.operator]})
 
 
 def _ends(operator: str, total: float) -> tuple[float, float]:

@@ -15,6 +15,9 @@ GIVEN_SHARE = 0.25
 LAST_SHARE = 0.4
 """Share of these that are cut where the late codes begin: what others will predict from the rest is
 asked for as often as it is drawn."""
+LAST_SHARE_ALONE = 0.1
+"""The same where each row is drawn alone, under a budget: there noise keeps the late codes from
+being learned by heart, and all other codes need the steps."""
 
 
 class Codes(NamedTuple):
@@ -61,8 +64,9 @@ class Orders:
     def draw(self, codes: Codes, random: torch.Generator, *, alone: bool = False) -> Task:
         """A training task for each row.
 
-        Where each row is to be drawn `alone`, its cut hangs on no other row; elsewhere the cuts of
-        rows that are drawn together are spread evenly, which is less noise for a mean.
+        Where each row is to be drawn `alone`, as under a budget, its cut hangs on no other row;
+        elsewhere the cuts of rows that are drawn together are spread evenly, which is less noise
+        for a mean.
 
         A share of the rows, USUAL_SHARE, takes the usual order. Errors of the first codes drawn
         are passed on to all later ones, so what sampling meets most is trained most; and a target,
@@ -70,9 +74,10 @@ class Orders:
         any codes can be given: a code is available once the code that it refines is observed, and
         of the available ones each is equally likely to be next (drawn as a race in which a code's
         exponential clock starts when it becomes available).
-        Every row is cut after 0..codes-1 codes, all equally likely; only LAST_SHARE of the rows in
-        the usual order are cut just before the late codes. Every available code is to be predicted
-        (Uria et al. 2014; Hoogeboom et al. 2022, order-agnostic autoregression).
+        Every row is cut after 0..codes-1 codes, all equally likely; only LAST_SHARE (or
+        LAST_SHARE_ALONE) of the rows in the usual order are cut just before the late codes. Every
+        available code is to be predicted (Uria et al. 2014; Hoogeboom et al. 2022, order-agnostic
+        autoregression).
 
         Which rows stand for a set of observed codes must not hang on the codes that are not in
         it, or the model learns the wrong distribution. So codes that don't apply have their places
@@ -87,7 +92,8 @@ class Orders:
         places = torch.rand(rows, generator=random) if alone else _stratified(rows, random)
         cuts = (places * size).long().clamp_max(size - 1)
         if self.before_late is not None:
-            last = (lots < USUAL_SHARE) & (lots >= (1 - LAST_SHARE) * USUAL_SHARE)
+            share = LAST_SHARE_ALONE if alone else LAST_SHARE
+            last = (lots < USUAL_SHARE) & (lots >= (1 - share) * USUAL_SHARE)
             cuts = torch.where(last.squeeze(1), self.before_late, cuts)
         before = clocks < clocks.sort(1).values.gather(1, cuts.unsqueeze(1))
         observed = codes.known & before

@@ -17,17 +17,21 @@ _AT_ONCE = 2**20
 
 @dataclass(frozen=True)
 class ProductRule:
-    """`times` and these columns, each to its power, make `total` to within `half`."""
+    """`times` and these columns, each to its power, make `total` to within `half`.
+
+    `known` is the total of all rows where it is the same in each; then no column follows it.
+    """
 
     powers: dict[str, int]
     times: float
     total: str
     half: float
+    known: float | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
         """The columns that the rule is about."""
-        return (*self.powers, self.total)
+        return (*self.powers, self.total) if self.known is None else tuple(self.powers)
 
     def leaves(self, name: str, spans: Mapping[str, Bounds]) -> Bounds:
         """What the rule leaves a column, given where the others lie.
@@ -42,7 +46,8 @@ class ProductRule:
                 made = _times(made, spans[factor] if power > 0 else _inverse(spans[factor]))
         if name == self.total:
             return _known(self._rounded(made))
-        wanted = self._rounded(spans[self.total])
+        total = np.full(rows, self.known)
+        wanted = self._rounded(spans[self.total] if self.known is None else Bounds(total, total))
         left = _times(wanted, _inverse(made))
         # Nothing times anything is nothing.
         both = _holds_zero(wanted) & _holds_zero(made)
@@ -58,16 +63,38 @@ class ProductRule:
         return Bounds(bounds.low - near[0], bounds.high + near[1])
 
 
-def product_rules(table: Table, measures: Mapping[str, Measure]) -> list[ProductRule]:
-    """The products among a table's rules whose columns are all numbers on a line."""
+def product_rules(
+    table: Table, measures: Mapping[str, Measure], constants: Mapping[str, float]
+) -> list[ProductRule]:
+    """The products among a table's rules whose columns are all numbers on a line.
+
+    The `constants` are columns of one number in every row: a rule takes them for that number.
+    """
     found = []
     for rule in table.row_rules:
         if isinstance(rule, Product) and all(
-            name in measures and measures[name].unit == "number" for name in rule.columns
+            name in constants or (name in measures and measures[name].unit == "number")
+            for name in rule.columns
         ):
-            powers = {factor.column: int(factor.power) for factor in rule.factors}
-            found.append(ProductRule(powers, float(rule.times), rule.total, half(rule)))
+            found += _with_numbers(rule, constants)
     return found
+
+
+def _with_numbers(rule: Product, constants: Mapping[str, float]) -> list[ProductRule]:
+    """The product with its constant factors in the number before it; none by zero."""
+    times = float(rule.times)
+    for factor in rule.factors:
+        if factor.column in constants:
+            if factor.power < 0 and not constants[factor.column]:
+                return []
+            times *= constants[factor.column] ** int(factor.power)
+    powers = {
+        factor.column: int(factor.power)
+        for factor in rule.factors
+        if factor.column not in constants
+    }
+    made = ProductRule(powers, times, rule.total, half(rule), constants.get(rule.total))
+    return [made] if made.names else []
 
 
 def other_factor(rule: ProductRule, name: str) -> str | None:
@@ -93,7 +120,8 @@ def has_place(
         some = slice(start, start + size)
         wide = {
             column: Bounds(*(np.repeat(end[some], count) for end in spans[column]))
-            for column in (other, rule.total)
+            for column in rule.names
+            if column != name
         }
         flat = np.broadcast_to(numbers if len(numbers) == 1 else numbers[some], fits[some].shape)
         wide[name] = Bounds(flat.ravel(), flat.ravel())

@@ -35,8 +35,9 @@ def _follows(rules: Sequence[LineRule]) -> dict[str, frozenset[str]]:
     follows: dict[str, frozenset[str]] = {}
     left: list[LineRule] = []
     for rule in _equations(rules):
-        if isinstance(rule, ProductRule) and _is_free(rule.total, rule, follows):
-            follows[rule.total] = frozenset(rule.powers)
+        follower = rule.total if isinstance(rule, ProductRule) and rule.known is None else None
+        if follower is not None and _is_free(follower, rule, follows):
+            follows[follower] = frozenset(rule.names) - {follower}
         else:
             left.append(rule)
     uses = [name for rule in rules for name in rule.names]

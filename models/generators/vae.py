@@ -14,6 +14,7 @@ from models.encoding.table import TableCodec
 from models.generators.batches import (
     Request,
     check_fitted,
+    check_seed,
     only_table,
     refuse_given,
     rows_of,
@@ -90,6 +91,7 @@ class VaeGenerator:
 
     def fit(self, data: Dataset, *, seed: int, progress: ProgressCallback | None = None) -> Self:
         """Learns the one table of `data`; ModelError when there is none that it can learn."""
+        check_seed(seed)
         table, frame = only_table(data, self.name)
         codec = TableCodec().fit(frame, table, units=unit_ids(table, frame))
         model = LatentCodeModel.untrained(codec.parts_, self.options.sizes(len(frame)), seed=seed)

@@ -7,11 +7,12 @@ from typing import Any, Self
 import numpy as np
 
 from data_contracts.errors import ModelError
-from models.conditions import OneOf, Range, Wish
+from models.conditions import OneOf, Range, Shares, Wish
 from models.encoding.column import BoolArray, FloatArray, IntArray
 from models.encoding.measure import Measure
 from models.encoding.table import TableCodec
 from models.generators.bounds import Bounds
+from models.generators.exact_wishes import Exact, exact_of
 from models.generators.lines import Line
 
 
@@ -42,7 +43,8 @@ class Spans:
     `low`, `high` `(kinds,)` are inclusive; `empty` and `open` say which kinds must and which may be
     missing. Rows of the kind `others`, if there is one, lie outside all `stated` spans
     `(spans, 2)`, which are in order and apart. Of a kind with `points`, a row has one of these
-    numbers, NaN for missing: the one that was `picked` for it `(rows,)`, once one was.
+    numbers, NaN for missing: the one that was `picked` for it `(rows,)`, once one was. `exact` is
+    the same in whole numbers, for columns that have such.
     """
 
     kinds: IntArray
@@ -54,6 +56,7 @@ class Spans:
     others: int
     points: Mapping[int, FloatArray] = field(default_factory=dict)
     picked: FloatArray | None = None
+    exact: Exact | None = None
 
     def taken(self, rows: IntArray) -> Self:
         """The same of these rows."""
@@ -76,14 +79,22 @@ class Spans:
             picked[rows] = points[random.permutation(np.arange(len(rows)) % len(points))]
         return replace(self, picked=picked)
 
-    def holds(self, numbers: FloatArray) -> BoolArray:
-        """Which rows' numbers `(rows,)`, NaN where missing, are as asked."""
+    @property
+    def wanted(self) -> FloatArray:
+        """The one number that each row may have `(rows,)`, NaN where there are several or none."""
+        bounds = self.bounds
+        return np.where(bounds.low == bounds.high, bounds.low, np.nan)
+
+    def holds(self, numbers: FloatArray, ticks: IntArray | None) -> BoolArray:
+        """Which rows' numbers `(rows,)`, NaN where missing, are as asked; `ticks` are exact."""
         bounds, missing = self.bounds, np.isnan(numbers)
         held: BoolArray = (numbers >= bounds.low) & (numbers <= bounds.high)
         for low, high in self.stated:
             held &= (self.kinds != self.others) | (numbers < low) | (numbers > high)
         for kind, points in self.points.items():
             held &= (self.kinds != kind) | np.isin(numbers, points)
+        if self.exact is not None and ticks is not None:
+            held &= self.exact.holds(self.kinds, ticks)
         return np.where(missing, self.open[self.kinds], held & ~self.empty[self.kinds])
 
     def first(self, line: Line, values: int, *, may_miss: bool) -> FloatArray:
@@ -176,7 +187,43 @@ def spans_of(codec: TableCodec, name: str, wishes: Sequence[Wish], kinds: IntArr
         _apart(stated[~np.isnan(stated[:, 0])]),
         len(wishes),
         points,
+        exact=exact_of(codec, name, wishes),
     )
+
+
+def shared_out(
+    name: str, wish: Shares, rows: int, random: np.random.Generator
+) -> tuple[list[Wish], IntArray, float]:
+    """A wish for each share, which of them each row `(rows,)` has, and what the shares add up to.
+
+    Each has as many rows as its share says, to within one, at random; the rest of the rows are of
+    the kind after the last.
+    """
+    shares = np.array(list(wish.of.values()), dtype=np.float64)
+    if not len(shares) or not bool((shares >= 0).all()) or shares.sum() > 1 + 1e-9:
+        raise ModelError(
+            f"shares of {name}: they add up to {shares.sum():g}. Give shares from 0 to 1 that add "
+            "up to at most 1."
+        )
+    ends = np.floor(np.cumsum(shares) * rows + random.random())
+    kinds = np.searchsorted(ends, np.arange(rows), side="right")
+    if shares.sum() > 1 - 1e-9:
+        kinds = kinds.clip(max=len(shares) - 1)
+    wishes: list[Wish] = [
+        key if isinstance(key, Range | OneOf) else OneOf((key,)) for key in wish.of
+    ]
+    return wishes, random.permutation(kinds), float(shares.sum())
+
+
+def require_of_constant(codec: TableCodec, name: str, wishes: Sequence[Wish]) -> None:
+    """ModelError where a column that has no codes does not hold by itself what is asked of it."""
+    for wish in wishes:
+        if isinstance(wish, Range):
+            held = codec.lies_within(name, wish.low, wish.high)
+        else:
+            held = any(codec.knows(name, value) for value in named([wish]))
+        if not held:
+            raise ModelError(f"given {name}: it can be {codec.codecs_[name].domain}.")
 
 
 def named(wishes: Sequence[Wish]) -> list[Any]:

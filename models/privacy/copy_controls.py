@@ -143,7 +143,8 @@ def _first_caught_noisy(
         if test.with_exact(repeated, random).exact_p_value() <= test.level:
             return True
         found = test.space.nearest(copies, test.pool.rows)
-        return test.with_nearest(found, random).tail_p_value() <= test.level
+        spliced = test.with_nearest(found, test.pool.units[planted], random)
+        return spliced.tail_p_value() <= test.level
 
     asked = partial(test.leaked, rows=test.queries.size)
     tried = tuple(leak for leak in NOISY if leak not in missed)

@@ -106,15 +106,23 @@ class CopyTest:
         return max(round(share * size * self.training_share), 1)
 
     def with_exact(self, planted: IntArray, random: np.random.Generator) -> "CopyTest":
-        """The same test with some synthetic rows, drawn at random, replaced by exact codes."""
+        """The same test with training units' own codes in the place of some synthetic rows.
+
+        All other units are dealt anew to the two sides: see `RealPool.dealt_anew`.
+        """
         exact = self.exact.copy()
         exact[random.choice(exact.size, planted.size, replace=False)] = planted
-        return replace(self, exact=exact)
+        return replace(
+            self, exact=exact, pool=self.pool.dealt_anew(self.pool.owners[planted], random)
+        )
 
-    def with_nearest(self, planted: Nearest, random: np.random.Generator) -> "CopyTest":
+    def with_nearest(
+        self, planted: Nearest, units: IntArray, random: np.random.Generator
+    ) -> "CopyTest":
         """The same test with the neighbours of some synthetic rows replaced by planted ones.
 
-        Altered copies are not counted anew: what is planted has noise in every column.
+        They are copies of rows of `units`; all others are dealt anew, as in `with_exact`. Altered
+        copies are left out: what is planted has noise in every column.
         """
         if not planted.key.size:
             return self
@@ -122,7 +130,8 @@ class CopyTest:
         squared, key = self.nearest.squared.copy(), self.nearest.key.copy()
         parts = self.nearest.parts.copy()
         squared[places], key[places], parts[places] = planted.squared, planted.key, planted.parts
-        return replace(self, nearest=Nearest(squared, key, parts))
+        pool, nearest = self.pool.dealt_anew(units, random), Nearest(squared, key, parts)
+        return replace(self, nearest=nearest, pool=pool, altered=1.0)
 
     def with_held_out_rows(self) -> "CopyTest":
         """Held-out rows in the place of synthetic ones: half of the holdout against all others."""

@@ -103,7 +103,8 @@ def evaluate_privacy(
         coded.append(code_table(table, contract.bars, sides, seed + number))
     alpha = contract.bars.alpha / runs
     level = alpha / sum(
-        len(TRIALS) + sensitive_columns(each) + has_sequences(each) for each in coded
+        len(TRIALS) + sensitive_columns(each.without_names()) + has_sequences(each)
+        for each in coded
     )
     gates = []
     for number, (each, sides) in enumerate(zip(coded, frames, strict=True)):
@@ -127,9 +128,9 @@ def _gate_table(
 ) -> _TableGate:
     level, attempt = rules
     runs, share = attempt.runs, attempt.training_shares.get(coded.table.name, 1.0)
-    if min(coded.rows.values()) == 0 or not coded.columns:
+    if min(coded.rows.values()) == 0 or not coded.without_names().columns:
         return _TableGate((hygiene, *_nothing_to_compare(coded)), (), {})
-    coded, repeats = without_repeats(coded)
+    coded, repeats = without_repeats(coded.without_names())
     test = CopyTest.of(coded, level, share)
     attacked = Attacked.of(coded, test.space)
     tell(1 / STAGES)

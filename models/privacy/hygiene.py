@@ -10,6 +10,7 @@ from scipy import stats
 
 from data_contracts.contract import Column
 from data_contracts.report import Finding
+from models.encoding.pattern import parse_pattern
 from models.evaluation.coded import (
     SIDES,
     CodedColumn,
@@ -59,7 +60,8 @@ def evaluate_hygiene(
     there is what gives it away. Up to a declared end fresh draws go as a rule, and few values may
     lie there: then the values of training units are held against chance, too. Names that people
     share, and keys that count up or follow a pattern, are held against chance: of the real ones
-    that they repeat, the training units' share. Where `frames` are samples of larger tables,
+    that they repeat, the training units' share; what names one person, also against how many other
+    names its pattern would have left to choose from. Where `frames` are samples of larger tables,
     `whole` reads these a column at a time: one address is one too many wherever it stands, and a
     value of many units is one of few in a sample.
     """
@@ -115,11 +117,13 @@ def _used_again(column: Column, frames: dict[Side, pd.DataFrame]) -> int:
     values = {side: _distinct(frames[side][column.name]) for side in SIDES}
     own = values["training"] - values["holdout"]
     hits = len(own & values["synthetic"])
-    if column.identifier_kind in PERSONAL and column.pattern is None:
+    if column.identifier_kind in PERSONAL:
         public = {_plain(str(value)) for value in column.categories or ()}
         real, held_out, made = ({_plain(text) for text in values[side]}
                                 for side in ("training", "holdout", "synthetic"))  # fmt: skip
-        return len((real & made) - held_out - public - {""})
+        shown = len((real & made) - held_out - public - {""})
+        if not _explained(column, shown, len(real), len(made)):
+            return shown
     if not hits:
         return 0
     others = values["holdout"] - values["training"]
@@ -127,6 +131,17 @@ def _used_again(column: Column, frames: dict[Side, pd.DataFrame]) -> int:
     pool = len(own) + len(others)
     chance = stats.hypergeom.sf(hits - 1, pool, len(own), votes)
     return hits if chance < CHANCE else 0
+
+
+def _explained(column: Column, shown: int, real: int, made: int) -> bool:
+    """Whether so few values are left to a pattern that as many made ones meet real ones by chance.
+
+    Without a pattern, or by one of which nobody knows how many values it has, none ever do.
+    """
+    pattern = parse_pattern(column.pattern) if column.pattern is not None else None
+    if pattern is None or not shown:
+        return not shown
+    return bool(stats.binom.sf(shown - 1, made, min(real / pattern.count, 1.0)) >= CHANCE)
 
 
 def _distinct(series: pd.Series) -> set[str]:

@@ -79,7 +79,7 @@ def _is_caught(
     # Each test looks at a sample of a large release, and so at as many of its copies.
     asked = copies.take(np.arange(round(count * test.queries.size / test.exact.size)))
     found = test.space.nearest(asked, test.pool.rows)
-    if test.with_nearest(found, random).tail_p_value() <= test.level:
+    if test.with_nearest(found, test.pool.units[planted], random).tail_p_value() <= test.level:
         return True
     near = copies.take(np.arange(round(count * attacked.looked_at)))
     spliced = attacked.with_planted(near).exceedances(test.coded)

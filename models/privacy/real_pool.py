@@ -8,7 +8,7 @@ so every training row is looked at, although the holdout is smaller. Several row
 several synthetic rows that point at it, are one vote.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -87,6 +87,17 @@ class RealPool:
     def exact_votes(self, synthetic: IntArray) -> Votes:
         """Units whose row, held by no other unit, occurs among synthetic exact codes (-1: none)."""
         return self._count(self.owners[synthetic[synthetic >= 0]])
+
+    def dealt_anew(self, planted: IntArray, random: np.random.Generator) -> "RealPool":
+        """The same rows with all units but the planted ones dealt anew to the two sides.
+
+        So the release has copied nobody, and what it had copied helps no planted copy to be found.
+        """
+        others = np.ones(self.trained.size, dtype=np.bool_)
+        others[planted] = False
+        trained = self.trained.copy()
+        trained[others] = random.permutation(self.trained[others])
+        return replace(self, trained=trained)
 
     def nearest_units(self, nearest: Nearest) -> IntArray:
         """The unit of each nearest row; -1 where several units share that very row."""

@@ -36,11 +36,12 @@ class SequenceCopies:
     Scenario: the attacker holds the release and looks for 2, 4, 8 or 16 rows in a row that one real
     unit has and no other. In a panel of few values every single row is somebody else's as well, and
     a copy of everybody would pass all tests of rows. The time of the rows gives their order and is
-    not compared: moved in time, a copy is a copy. Votes and p-values are those of G1, by unit; the
-    four lengths share them (Bonferroni). Passes if copies of whole units, the contract's
-    `leak_share` of the synthetic ones or fewer, were caught in the same run. Where they were not,
-    it is inconclusive if rows have nobody's own either, so that no other test of copies judges;
-    else it leaves the verdict to the rows.
+    not compared: moved in time, a copy is a copy. Without one, and at the same time, a unit's rows
+    are put into an order of their own, so that in any other they are the same. Votes and p-values
+    are those of G1, by unit; the four lengths share them (Bonferroni). Passes if copies of whole
+    units, the contract's `leak_share` of the synthetic ones or fewer, were caught in the same run.
+    Where they were not, it is inconclusive if rows have nobody's own either, so that no other test
+    of copies judges; else it leaves the verdict to the rows.
 
     Power: told in each run: the smallest share of units that was caught when copied whole.
     """
@@ -82,19 +83,22 @@ def _trials(test: CopyTest) -> tuple[Trial, ...]:
 class _Looked:
     """For each length the real units whose own run was found, and those who have one of their own.
 
-    Training units are numbered below `first_held_out`; of `size` real units `trained` are.
+    Training units are numbered below `first_held_out`; `present` are all real units. Where these
+    were dealt anew to the two sides, `dealt` are the numbers of those on the training side.
     """
 
     found: tuple[IntArray, ...]
     owning: tuple[IntArray, ...]
     first_held_out: int
-    trained: int
-    size: int
+    present: IntArray
+    dealt: IntArray | None = None
 
     def votes(self, at: int) -> tuple[int, int]:
         """Training and held-out units found by the length at this place."""
-        training = int((self.found[at] < self.first_held_out).sum())
-        return training, self.found[at].size - training
+        found = self.found[at]
+        trained = found < self.first_held_out if self.dealt is None else np.isin(found, self.dealt)
+        training = int(trained.sum())
+        return training, found.size - training
 
     def p_value(self) -> float:
         """How likely as many training units are in blind draws, of the most telling length."""
@@ -110,13 +114,29 @@ class _Looked:
             for at, units in enumerate(self.found)
         ]
 
-    def with_copied(self, units: IntArray) -> "_Looked":
-        """The same test where these units were copied whole as well."""
+    def with_copied(self, units: IntArray, random: np.random.Generator) -> "_Looked":
+        """The same test where these units were copied whole, and no others.
+
+        All others are dealt anew to the two sides, so that what the release has copied helps no
+        planted copy to be found.
+        """
+        others = random.permutation(np.setdiff1d(self.present, units))
+        dealt = np.concatenate([units, others[: self.trained - units.size]])
         found = tuple(
             np.union1d(before, np.intersect1d(units, owning))
             for before, owning in zip(self.found, self.owning, strict=True)
         )
-        return replace(self, found=found)
+        return replace(self, found=found, dealt=dealt)
+
+    @property
+    def size(self) -> int:
+        """How many real units there are."""
+        return int(self.present.size)
+
+    @property
+    def trained(self) -> int:
+        """How many of them are training units."""
+        return int((self.present < self.first_held_out).sum())
 
     @property
     def own(self) -> IntArray:
@@ -153,7 +173,7 @@ def _smallest_seen(test: CopyTest, looked: _Looked) -> float | None:
 
     def is_caught(count: int) -> bool:
         copied = random.choice(looked.own, count, replace=False)
-        return looked.with_copied(copied).p_value() <= test.level
+        return looked.with_copied(copied, random).p_value() <= test.level
 
     for leak in VERBATIM:
         count = test.leaked(leak.share, made)
@@ -192,10 +212,9 @@ def _runs(coded: CodedTable) -> _Runs:
     columns = column_codes(coded)
     rows = combined([columns[at] for at in _compared(coded)])
     time = np.zeros(units.size)
-    for column in coded.columns:
-        if column.name == coded.table.time:
-            time = np.concatenate([column.values[each] for each in sides]).astype(np.float64)
-    order = np.lexsort((time, units, side == 1))
+    if coded.time is not None:
+        time = np.concatenate([coded.time.values[each] for each in sides]).astype(np.float64)
+    order = np.lexsort((rows, time, units, side == 1))
     units, side, rows = units[order], side[order], rows[order]
     same = np.stack([units, side == 1])
     codes: list[IntArray] = []
@@ -232,12 +251,12 @@ def _look(runs: _Runs) -> _Looked:
         found.append(np.unique(pointed[pointed != NOBODY]))
         owning.append(np.unique(owners[owners != NOBODY]))
     present = np.unique(runs.units[runs.real])
-    trained, size = int((present < runs.first_held_out).sum()), present.size
     if any(_has_seen(runs, codes) for codes in runs.codes):
         seen = np.unique(np.concatenate(found))
-        size -= int((seen >= runs.first_held_out).sum()) // 2
+        held_out = seen[seen >= runs.first_held_out]
+        present = np.setdiff1d(present, held_out[: held_out.size // 2])
         found = [units[units < runs.first_held_out] for units in found]
-    return _Looked(tuple(found), tuple(owning), runs.first_held_out, trained, size)
+    return _Looked(tuple(found), tuple(owning), runs.first_held_out, present)
 
 
 def _has_seen(runs: _Runs, codes: IntArray) -> bool:

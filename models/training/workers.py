@@ -67,6 +67,9 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 
 
 def _alone() -> None:
-    """This thread computes alone from now on: asked first, for the first answer starts it afresh."""
+    """From now on this thread computes alone.
+
+    It is asked first, for its first answer would start it afresh.
+    """
     torch.get_num_threads()
     torch.set_num_threads(1)

@@ -175,6 +175,8 @@ def test_each_row_can_be_given_values_of_its_own(name: str, fitted: dict[str, Ge
         ({"plan": None}, "plan"),
         ({"first": 2019, "last": 2001}, "first <= last"),
         (pd.DataFrame({"age": [30, 31]}), "2 given rows"),
+        ({"age": pd.Series([30, 31, 32, 33, 34])}, "a frame with a row"),
+        ({"age": [30, 31, 32, 33, 34]}, "a frame with a row"),
     ],
 )
 def test_what_cannot_be_given_is_refused(
@@ -182,6 +184,18 @@ def test_what_cannot_be_given_is_refused(
 ) -> None:
     with pytest.raises(ModelError, match=said):
         fitted[name].sample(5, given=given, seed=1)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_seed_below_0_is_told(name: str, fitted: dict[str, Generator]) -> None:
+    with pytest.raises(ModelError, match="seed -1"):
+        fitted[name].sample(5, seed=-1)
+
+
+@pytest.mark.parametrize("name", ["any_order", "gaussian_copula", "vae"])
+def test_a_fit_that_cannot_have_a_seed_below_0_says_so(name: str) -> None:
+    with pytest.raises(ModelError, match="seed -1"):
+        resolve(CHOICES[name]).fit(members_for(name), seed=-1)
 
 
 @pytest.mark.parametrize("name", NAMES)

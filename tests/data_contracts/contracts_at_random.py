@@ -125,9 +125,14 @@ def sources(draw: st.DrawFn) -> Source:
     )
 
 
+def made_up(column: Column) -> bool:
+    """Whether its values may be made up, so that rules cannot be about them."""
+    return column.role == "identifier" or column.unique or column.primary_key
+
+
 def values_of(column: Column) -> st.SearchStrategy[list[Scalar]] | None:
     """Lists of values that a rule may name of the column, if it may name any."""
-    if column.role == "identifier" or column.logical_type in ("date", "timestamp"):
+    if made_up(column) or column.logical_type in ("date", "timestamp"):
         return None
     of_type: dict[str, st.SearchStrategy[Any]] = {
         "boolean": st.booleans(), "integer": st.integers(), "number": NUMBERS, "string": TEXT,
@@ -199,7 +204,9 @@ def tables(draw: st.DrawFn, name: str) -> Table:
     if draw(st.booleans()):
         values |= draw(together(made))
     if numbers:
-        right = draw(st.sampled_from(numbers) | NUMBERS)
+        plain = [column.name for column in made if not made_up(column) and column.name in numbers]
+        joined = numbers[0] in plain
+        right = draw(st.sampled_from(plain) | NUMBERS) if joined else draw(NUMBERS)
         operator = draw(st.sampled_from(["<", "<=", "==", "!=", ">=", ">"]))
         named = draw(st.none() | TEXT)
         rule = Comparison(left=numbers[0], operator=operator, right=right, name=named)

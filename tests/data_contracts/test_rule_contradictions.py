@@ -23,6 +23,10 @@ _COLUMNS = (
     Column(name="flag", logical_type="boolean", physical_type="bool", required=True),
     Column(name="day", logical_type="date", physical_type="date32"),
     Column(name="home", logical_type="string", physical_type="string"),
+    Column(name="seq", logical_type="integer", physical_type="int64", unique=True),
+    Column(name="ends", logical_type="date", physical_type="date32", unique=True),
+    Column(name="no", logical_type="integer", physical_type="int64", required=True,
+           primary_key=True),
 )  # fmt: skip
 CONTRACT = Contract(
     id="sales",
@@ -111,6 +115,16 @@ RULES: list[tuple[list[str], str, str]] = [
      "asks for the opposite", "one rule of the two"),
     (["why present when net present", "why missing when net in (1, 2)"],
      "asks for the opposite", "one rule of the two"),
+    (["net <= seq"], "compares column 'seq', whose values are made up as none may occur twice",
+     "Leave it out"),
+    (["day <= ends"], "compares column 'ends', whose values are made up", "Leave it out"),
+    (["net < no"], "compares column 'no', whose values are made up", "Leave it out"),
+    (["net == id"], "compares the identifier 'id', whose values are made up", "another role"),
+    (["seq != no"], "compares column 'seq', whose values are made up", "Leave it out"),
+    (["net + tax == seq"], "adds up column 'seq', whose values are made up", "Leave it out"),
+    (["net * no == gross"], "multiplies column 'no', whose values are made up", "Leave it out"),
+    (["why present when seq == 3"], "lists values of column 'seq', whose values are made up",
+     "`present`"),
     (["why present when net present", "why present when tax present", "net >= 0", "net >= 0"],
      "'net >= 0' is the name of several rules", "its own name"),
 ]  # fmt: skip
@@ -131,6 +145,7 @@ SOUND = [
     ["id present when day present else missing", "why present when id present"],
     ["key missing when gross == 0.5"],
     ["round(net * tax, 2) == gross", "100 * tax / net == least"],
+    ["net != no", "seq >= 1", "key != why", "why present when seq present"],
 ]
 
 
@@ -139,6 +154,14 @@ def test_sound_rules_load_and_come_back(rules: list[str]) -> None:
     contract = parse_contract(written([*rules]), Path("sales.odcs.yaml"))
     assert len(contract.tables[0].row_rules) == len(rules)
     assert parse_contract(dump_contract(contract), Path("sales.odcs.yaml")) == contract
+
+
+def test_rows_that_are_only_proved_may_compare_any_columns() -> None:
+    found = yaml.safe_load(written(["day <= ends"]))
+    (understudy,) = found["schema"][0]["customProperties"]
+    understudy["value"] |= {"kind": "series", "time": "ends"}
+    contract = parse_contract(yaml.safe_dump(found), Path("sales.odcs.yaml"))
+    assert contract.tables[0].kind == "series"
 
 
 FIXED: list[tuple[Any, str, str]] = [

@@ -1,10 +1,13 @@
 """What a contract cannot say of sharing: told with its place, and never with a key in it."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from data_contracts.contract import Column, Contract, Source, Table
+from data_contracts.errors import ContractError
+from data_contracts.loading import dump_contract, parse_contract
 from data_contracts.share import Share
 from data_contracts.share_contradictions import share_contradictions
 
@@ -21,9 +24,14 @@ GOOD: dict[str, Any] = {
     "recipients": [{"name": "clinic", "key": "env:CLINIC_KEY"}],
 }
 SECRET = "understudy-key-1:" + "A" * 43 + "="
+AGE_SECRET = "AGE-SECRET-KEY-1" + "A" * 58
+WRITTEN_OUT = [
+    SECRET, f"env:{SECRET}", f"file:{SECRET}", f"file:keys/{SECRET.upper()}", f"env:{AGE_SECRET}",
+    f"env: {AGE_SECRET.lower()}", f"vault:clinic {AGE_SECRET}", f"CLINIC_KEY={SECRET}",
+]  # fmt: skip
 
 
-def faults(table: str = "table", **changes: Any) -> list[tuple[str, str]]:
+def contract_with(table: str = "table", **changes: Any) -> Contract:
     time = {"time": "joined"} if table == "series" else {}
     tables = (
         Table.model_validate({
@@ -32,10 +40,12 @@ def faults(table: str = "table", **changes: Any) -> list[tuple[str, str]]:
         }),
     )  # fmt: skip
     share = Share.model_validate({**GOOD, **changes})
-    contract = Contract(id="people", version="1", tables=tables, share=share)
-    return [
-        (fault.path, f"{fault.found} {fault.remedy}") for fault in share_contradictions(contract)
-    ]
+    return Contract(id="people", version="1", tables=tables, share=share)
+
+
+def faults(table: str = "table", **changes: Any) -> list[tuple[str, str]]:
+    found = share_contradictions(contract_with(table, **changes))
+    return [(fault.path, f"{fault.found} {fault.remedy}") for fault in found]
 
 
 def test_a_good_share_has_no_faults() -> None:
@@ -69,8 +79,20 @@ def test_each_contradiction_is_told_where_it_stands(
     assert found in told[0][1]
 
 
-def test_a_key_that_is_written_out_is_refused_and_not_repeated() -> None:
-    for changes in ({"holder": SECRET}, {"recipients": [{"name": "clinic", "key": SECRET}]}):
+@pytest.mark.parametrize("key", WRITTEN_OUT)
+def test_a_key_that_is_written_out_is_refused_and_not_repeated(key: str) -> None:
+    for changes in ({"holder": key}, {"recipients": [{"name": "clinic", "key": key}]}):
         ((_, told),) = faults(**changes)
         assert "written out" in told
-        assert "AAAA" not in told
+        assert "aaaa" not in told.lower()
+
+
+@pytest.mark.parametrize("key", WRITTEN_OUT)
+def test_a_contract_that_holds_a_key_is_not_even_loaded(key: str) -> None:
+    """So that no flow works with it or publishes it, those that share nothing included."""
+    text = dump_contract(contract_with())
+    assert parse_contract(text, Path("people.odcs.yaml")).share is not None
+    for place in ("env:CLINIC_KEY", "clinic"):
+        with pytest.raises(ContractError, match=r"understudy\.share\.recipients") as told:
+            parse_contract(text.replace(f": {place}", f": '{key}'"), Path("people.odcs.yaml"))
+        assert "aaaa" not in str(told.value).lower()

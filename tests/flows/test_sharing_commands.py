@@ -36,6 +36,10 @@ def test_from_key_to_opened_parcel_and_a_new_key(
     answer = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (answer["state"], answer["rows"], answer["recipient"]) == ("opened", 3, "clinic")
     assert pq.read_table("rows.parquet").equals(ROWS)
+    (tmp_path / "folder").mkdir()
+    assert typed("open", "parcel", "--key", "clinic.key", "-o", "folder") == 2
+    assert "understudy: -o folder: a folder" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.glob(".*")] == []
     assert typed("key", "new", "-o", "later.key") == 0
     assert typed("key", "rewrap", "parcel", "--key", "clinic.key", "--to", "later.key") == 0
     assert typed("open", "parcel", "--key", "clinic.key", "-o", "no.parquet") == 1
@@ -55,3 +59,26 @@ def test_an_age_key_shows_its_public_half_alone(
     out = capsys.readouterr().out
     assert json.loads(out.splitlines()[-1])["public"].startswith("age1")
     assert "AGE-SECRET" not in out
+
+
+@pytest.mark.parametrize(
+    "secret", ["understudy-key-1:" + "A" * 43 + "=", "age-secret-key-1" + "a" * 58]
+)
+def test_a_key_that_is_typed_in_the_place_of_its_name_is_refused_and_not_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], secret: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for setting in (
+        f"share.holder={secret}", f"share.holder=env:{secret}", f"share.holder=[{{'{secret}': 1}}]",
+        f"share.holder: {secret}", secret, f"share.{secret}=x", f"share.holder=[{secret}",
+    ):  # fmt: skip
+        words = ("run", "synthesize-dataset", "people.odcs.yaml", "--set", setting, "--json")
+        assert typed(*words) == 2
+        shown = capsys.readouterr()
+        assert "a key is written out" in shown.err
+        assert "aaaa" not in (shown.out + shown.err).lower()
+    assert typed("open", "parcel", "--key", f"file:{secret}", "-o", "rows.parquet") == 1
+    shown = capsys.readouterr()
+    assert "a key itself stands where one is named" in shown.err
+    assert "aaaa" not in (shown.out + shown.err).lower()
+    assert list(tmp_path.iterdir()) == []

@@ -1,6 +1,7 @@
 """Parcels made to harm, and runs that are killed: nothing hangs, nothing leaks, nothing is lost."""
 
 import base64
+import errno
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from data_contracts.errors import ContractError, StoreError
 from tasks import changing_keys, unsealing
 from tasks.changing_keys import rekey, rewrap
 from tasks.foreign_files import write_whole
@@ -53,6 +55,17 @@ def test_links_and_pipes_in_a_parcel_are_refused(
     (parcel / place).unlink()
     os.mkfifo(parcel / place)
     with pytest.raises(SealError, match="not a plain file"):
+        open_parcel(parcel, key, tmp_path / "rows.parquet")
+
+
+@pytest.mark.parametrize("place", [PART, SEAL])
+def test_links_that_lead_to_each_other_are_refused(
+    parcel: Path, key: KeyService, tmp_path: Path, place: str
+) -> None:
+    (parcel / place).unlink()
+    (parcel / place).symlink_to(tmp_path / "other")
+    (tmp_path / "other").symlink_to(parcel / place)
+    with pytest.raises(SealError, match=f"{place}: "):
         open_parcel(parcel, key, tmp_path / "rows.parquet")
 
 
@@ -247,6 +260,81 @@ def test_a_file_system_without_nameless_files_does_as_well(
     write_whole(tmp_path / "a" / "file", b"content")
     assert (tmp_path / "a" / "file").read_bytes() == b"content"
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["file"]
+
+
+def test_a_file_that_cannot_be_replaced_leaves_no_draft(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "rows").mkdir()
+    with pytest.raises(StoreError, match=r"rows: cannot be written \(Is a directory\)"):
+        write_whole(tmp_path / "rows", b"decrypted")
+    monkeypatch.setattr(os, "link", refused)
+    with pytest.raises(StoreError, match=r"rows: cannot be written \(Is a directory\)"):
+        write_whole(tmp_path / "rows", b"decrypted")
+    assert [path.name for path in tmp_path.rglob("*")] == ["rows"]
+
+
+def refused(*_: object, **__: object) -> None:
+    raise PermissionError(errno.EACCES, "Permission denied")
+
+
+def protected(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes a folder one where nobody can make a file: a superuser's tests need that told so."""
+    real = os.open
+
+    def opened(path: object, flags: int, *rest: object, **named: object) -> int:
+        if flags & (os.O_RDWR | os.O_WRONLY) and Path(str(path)).is_relative_to(folder):
+            refused()
+        return real(path, flags, *rest, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "open", opened)
+
+
+@pytest.mark.parametrize("place", ["folder", "file/rows.parquet", "file/a/rows.parquet", "kept/a"])
+def test_a_place_where_no_file_can_be_is_refused_before_anything_is_decrypted(
+    parcel: Path, key: KeyService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "file").write_text("mine")
+    before = sorted(tmp_path.rglob("*"))
+    protected(tmp_path / "kept", monkeypatch)
+    monkeypatch.setattr(unsealing, "decrypt_table", refused)
+    with pytest.raises(ContractError, match=f"-o {tmp_path / place}: .* Name a file in a folder"):
+        open_parcel(parcel, key, tmp_path / place)
+    assert sorted(tmp_path.rglob("*")) == before
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("place", ["parcels/clinic", "parcels/clinic/data", "."])
+@pytest.mark.parametrize("change", [rekey, rewrap])
+def test_keys_of_a_parcel_that_cannot_be_written_stay_as_they_are(
+    key: KeyService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    change: Callable[..., object], place: str,
+) -> None:  # fmt: skip
+    parcel, new = tmp_path / "release/parcels/clinic", made_key(tmp_path, "new.key")
+    write_parcel(parcel, seal_tables(PARCEL, {"people": ROWS}, key))
+    manifest = tmp_path / "release/manifest.json"
+    manifest.write_text(json.dumps({"release": PARCEL.release, "files": []}))
+    before = {path: _content(path) for path in (tmp_path / "release").rglob("*")}
+    protected(tmp_path / "release" / place, monkeypatch)
+    if change is rewrap and place.endswith("data"):
+        assert change(parcel, key, new)
+        return
+    monkeypatch.setattr(changing_keys, "decrypt_table", refused)
+    with pytest.raises(ContractError, match=r"no file can be written there \(Permission denied"):
+        change(parcel, key, new)
+    assert {path: _content(path) for path in (tmp_path / "release").rglob("*")} == before
+
+
+def test_a_change_of_keys_that_fails_midway_is_told_and_the_parcel_opens(
+    parcel: Path, key: KeyService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = made_key(tmp_path, "new.key")
+    monkeypatch.setattr(changing_keys, "_tell_manifest", refused)
+    with pytest.raises(SealError, match=r"Permission denied.* with the old key or with the new"):
+        rekey(parcel, key, new)
+    assert open_parcel(parcel, new, tmp_path / "rows.parquet").rows == 500
 
 
 def test_rekeyed_and_rewrapped_parcels_keep_their_rows(

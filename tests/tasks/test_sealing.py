@@ -144,10 +144,12 @@ def test_keys_come_from_files_and_environment(
     with pytest.raises(SealError, match="damaged or cut") as told:
         key_from("env:CLINIC_KEY")
     assert key_text[20:40] not in str(told.value)
-    for written in (key_text, new_age_key()[0], new_age_key()[0].lower()):
+    age = new_age_key()[0]
+    for written in (key_text, age, age.lower(), f"env:{age}", f"file:{key_text}", f"vault:{age}"):
         with pytest.raises(SealError, match="a key itself") as told:
             key_from(written, tmp_path)
         assert written[20:40] not in str(told.value)
+        assert written[-20:] not in str(told.value)
 
 
 @pytest.mark.parametrize("name", [PART, SEAL])

@@ -73,6 +73,24 @@ def test_a_person_in_several_tables_falls_on_one_side_of_all(tmp_path: Path) -> 
     assert set(alone) != set(sides[0].holdout()["person"].to_pylist())
 
 
+def test_rows_without_a_person_tie_no_tables_together(tmp_path: Path) -> None:
+    """Such a row is known by its number, and every table has a first row."""
+    store, made = Store(str(tmp_path)), contract(unit="person")
+    visits = made.tables[0]
+    tables = tuple(visits.model_copy(update={"name": name}) for name in ("visits", "calls"))
+    both = made.model_copy(update={"tables": tables})
+    for table, people in zip(tables, (300, 20), strict=True):
+        names = [None, *(f"{table.name} {number}" for number in range(people - 1))]
+        store.make_folder(f"c/ingests/i/{table.name}")
+        rows = pa.table({"person": names, "x": list(range(people))})
+        path = f"c/ingests/i/{table.name}/part-00000.parquet"
+        pq.write_table(rows, path, filesystem=store.fs)
+    for table in tables:
+        alone = made.model_copy(update={"tables": (table,)})
+        marks = [Split(store, one, table, "c/ingests/i").mark for one in (both, alone)]
+        assert marks[0] == marks[1]
+
+
 def test_a_numbered_unit_stays_whole_where_some_rows_have_none(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
     store.make_folder("c/ingests/i/visits")
@@ -121,6 +139,20 @@ def test_a_holdout_table_leaves_all_rows_for_training(tmp_path: Path) -> None:
     sides = split(store, contract())
     assert sides.count_training() == 40
     assert sides.holdout()["x"].to_pylist() == [-1]
+
+
+def test_rows_without_a_person_are_nobody_s_on_the_other_side(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    for folder, name in (("visits", "here"), ("holdout/visits", "there")):
+        store.make_folder(f"c/ingests/i/{folder}")
+        people = [None if row % 2 else f"{name} {row}" for row in range(40)]
+        rows = pa.table({"person": [*people, "both"], "x": list(range(41))})
+        path = f"c/ingests/i/{folder}/part-00000.parquet"
+        pq.write_table(rows, path, filesystem=store.fs)
+    sides = split(store, contract(unit="person"))
+    shared = sides.shared_units()
+    assert len(shared) == 1
+    assert sides.unseen(shared).num_rows == 40
 
 
 def private(unit: str | None = None) -> Contract:

@@ -80,6 +80,17 @@ def test_without_a_model_of_the_contract_s_generator_the_others_are_named(store:
         opened(store)
 
 
+def test_an_encoder_of_shared_codes_is_no_model_to_draw_from(store: Store) -> None:
+    folder = "people/models/encoder"
+    store.make_folder(folder)
+    encoder = {"model": "encoder", "kind": "keyed_encoder", "created": "2026-01-01T00:00:09Z"}
+    store.write_json(f"{folder}/manifest.json", encoder)
+    with pytest.raises(ModelError, match=r"CONTRACT\.$"):
+        opened(store)
+    add_model(store, "made", 1, CONTRACTED)
+    assert opened(store).path == "people/models/made"
+
+
 @pytest.mark.parametrize("by", ["contract", "folder"])
 def test_what_was_refused_hands_out_no_rows(by: str, store: Store) -> None:
     folder = add_model(store, "refused", 1, CONTRACTED)

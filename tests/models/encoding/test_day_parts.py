@@ -56,3 +56,14 @@ def test_weekdays_and_times_of_day_leave_each_other_what_the_range_holds(
 def test_times_without_a_bound_stay_without_one() -> None:
     places = day_parts(None).positions(np.array([-np.inf, 0.25, 0.3, np.inf]))
     assert places.tolist() == [-np.inf, pytest.approx(2.0), pytest.approx(2.4), np.inf]
+
+
+@pytest.mark.parametrize("step", [1, 10, 1000])
+def test_floats_of_days_tell_each_microsecond(step: int) -> None:
+    day, random = 86_400_000_000, np.random.default_rng(0)
+    ticks = random.integers(0, day // step, 2000) * step
+    days = random.integers(0, 2**16, 2000)
+    lattice = Lattice(step, 0)
+    clock = Axis.fit(lattice.positions(ticks.astype(float)), whole=True, threshold=8)
+    places = DayParts(None, clock, lattice, day).positions((days * day + ticks) / day - days)
+    assert (places == ticks // step).all()

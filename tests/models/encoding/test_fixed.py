@@ -1,6 +1,7 @@
 """Columns of one value, and those of which too few people have any."""
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -41,3 +42,21 @@ def test_people_count_and_not_rows() -> None:
 @pytest.mark.parametrize("values", [[1.0, 2.0] * 20, [1.0] * THRESHOLD + [None]])
 def test_other_columns_are_left_to_other_codecs(values: list[Any]) -> None:
     assert not FixedCodec.suits(series(NUMBER, values))
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "number"),
+    [
+        (NUMBER, [2.5] * 20, 2.5),
+        (NUMBER, [None] * 20, None),
+        (NUMBER, [float("inf")] * 20, None),
+        (NUMBER.model_copy(update={"physical_type": "float32"}), [0.1] * 20, 0.1),
+        (NUMBER.model_copy(update={"physical_type": "decimal128(9, 2)"}), [Decimal("7.20")], 7.2),
+        (Column(name="x", logical_type="string", physical_type="string"), ["20"] * 20, None),
+    ],
+    ids=["double", "none", "infinite", "single", "decimal", "text"],
+)
+def test_the_number_of_a_column_of_numbers(
+    column: Column, values: list[Any], number: float | None
+) -> None:
+    assert FixedCodec(column).fit(series(column, values)).number == number

@@ -3,17 +3,19 @@
 import re
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_contracts.contract import Column
+from data_contracts.contract import Column, Source, Table
 from data_contracts.errors import ModelError
 from data_contracts.identifiers import guess_identifier
 from models.encoding.column import IntArray
 from models.encoding.identifier import IdentifierCodec
 from models.encoding.pattern import learn_pattern, parse_pattern, scattered, widened
+from models.encoding.table import TableCodec
 from tests.models.encoding.columns import round_trip, series
 
 PATTERNS = [
@@ -159,6 +161,85 @@ def test_the_share_of_missing_ones_comes_back() -> None:
     texts = [None if row % 4 == 0 else f"p{row}@mail.invalid" for row in range(400)]
     found = issued(own, texts, rows=4000)
     assert abs(sum(value is None or value != value for value in found) / 4000 - 0.25) < 0.03
+
+
+def in_parts(own: Column, values: object, sizes: list[int]) -> list[object]:
+    """The values of parts of a release, one after the other."""
+    codec = IdentifierCodec(own).fit(series(own, values))
+    random, starts = np.random.default_rng(0), np.cumsum([0, *sizes]).tolist()
+    parts = [codec.issue(first, rows, random) for first, rows in zip(starts, sizes, strict=False)]
+    return [value for part in parts for value in part.tolist()]
+
+
+@pytest.mark.parametrize("sizes", [[6000, 6000], [9000, 2000, 2000], [1, 12_000, 30_000]])
+@pytest.mark.parametrize("shape", ["ORD-{:06d}", "{:04d}", "A{:03d}x0", "u{:05d}"])
+def test_parts_have_no_text_in_common(shape: str, sizes: list[int]) -> None:
+    own = column(unique=True)
+    real = [shape.format(row) for row in range(1000)]
+    found = in_parts(own, real, sizes)
+    assert len(set(found)) == sum(sizes)
+    assert found == in_parts(own, real, [sum(sizes)])
+
+
+@pytest.mark.parametrize(
+    ("physical", "promises", "rows"),
+    [
+        ("timestamp[us]", {}, 25_000),
+        ("timestamp[ms, tz=UTC]", {}, 25_000),
+        ("timestamp[s]", {"minimum": "2024-01-01T00:00:00", "maximum": "2024-01-01T02:46:40"},
+         10_000),
+        ("timestamp[us]", {"minimum": "2024-01-01T00:00:00", "maximum": "2024-01-03T00:00:00"},
+         9000),
+        ("timestamp[us]", {"minimum": "2024-01-01T00:00:00", "maximum": "2024-01-01T00:00:00.01"},
+         10_001),
+    ],
+)  # fmt: skip
+def test_moments_go_on_between_days_where_there_are_more_rows(
+    physical: str, promises: dict[str, object], rows: int
+) -> None:
+    own = column(logical_type="timestamp", physical_type=physical, unique=True, **promises)
+    found = pd.Series(in_parts(own, pa.nulls(0), [rows - 100, 100]))
+    assert found.nunique() == rows
+    if promises:
+        assert found.min() == pd.Timestamp(str(promises["minimum"]))
+        assert found.max() <= pd.Timestamp(str(promises["maximum"]))
+
+
+@pytest.mark.parametrize(
+    ("room", "promises"),
+    [
+        (40, {"categories": tuple(f"c{number}" for number in range(40))}),
+        (2, {"logical_type": "boolean", "physical_type": "bool"}),
+        (3, {"logical_type": "date", "physical_type": "date64", "minimum": "2024-01-01",
+             "maximum": "2024-01-03"}),
+    ],
+)  # fmt: skip
+def test_too_few_values_for_a_unique_column_are_told(
+    room: int, promises: dict[str, object]
+) -> None:
+    own = column(unique=True, **promises)
+    assert len(set(in_parts(own, pa.nulls(0), [room]))) == room
+    with pytest.raises(ModelError, match=f"{room + 1} rows need .* has {room}"):
+        in_parts(own, pa.nulls(0), [1, room])
+
+
+def test_a_listed_value_may_repeat_in_a_key_of_several_columns() -> None:
+    """A list is refused for a key of its own only."""
+    names = {"categories": ("a", "b"), "role": "identifier", "identifier_kind": None}
+    listed = column(**names, primary_key=True)
+    other = column(name="y", role="attribute", logical_type="integer", physical_type="int64")
+    for key in (False, True):
+        columns = (listed, other.model_copy(update={"primary_key": key}))
+        table = Table(name="t", columns=columns, source=Source(format="csv", path="t.csv"))
+        frame = pd.DataFrame({"x": series(listed, ["a"] * 20), "y": series(other, range(20))})
+        codec = TableCodec().fit(frame, table)
+        issued = codec.codecs_["x"]
+        assert isinstance(issued, IdentifierCodec)
+        if key:
+            assert issued.issue(0, 3, np.random.default_rng(0)).tolist() == ["a", "b", "a"]
+        else:
+            with pytest.raises(ModelError, match="has 2"):
+                issued.issue(0, 3, np.random.default_rng(0))
 
 
 @given(st.integers(1, 10**9), st.integers(0, 10**6))

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_contracts.contract import Column
+from models.encoding.lattice import Lattice
 from models.encoding.number import NumberCodec
 from tests.models.encoding.columns import round_trip, series
 
@@ -116,6 +117,16 @@ def test_exact_numbers_are_those_of_enough_people() -> None:
     assert set(back[:50]) == {2**62 + 1}
     assert 2**62 + 7 not in set(back)
     assert codec.state().settings["exact"] == [str(-(2**62)), str(2**62 + 1)]
+
+
+def test_decimals_keep_their_step() -> None:
+    values = [Decimal(5 * whole).scaleb(-2) for whole in range(1, 700)] + [None] * 10
+    own = column("decimal128(12, 2)")
+    codec, back = round_trip(NumberCodec, own, series(own, pa.array(values, pa.decimal128(12, 2))))
+    assert codec.lattice_ == Lattice(step=5, decimals=2)
+    assert all(value % Decimal("0.05") == 0 for value in back.dropna())
+    given = series(own, pa.array([Decimal("16.25"), Decimal("16.24")], pa.decimal128(12, 2)))
+    assert np.isneginf(codec.log_detail(given)).tolist() == [False, True]
 
 
 def test_thinly_held_decimals_stay_on_their_scale() -> None:

@@ -57,16 +57,18 @@ def coded(
     *,
     roles: Roles | None = None,
     unit: str | None = None,
+    time: str | None = None,
     seed: int = 1,
 ) -> CodedTable:
     """Three sides of one table, coded as `evaluate_release` codes them."""
     contract = contract_for(training, roles, unit)
+    table = contract.tables[0].model_copy(update={"time": time})
     frames = {
         "training": to_frame(training),
         "synthetic": to_frame(synthetic),
         "holdout": to_frame(holdout),
     }
-    return code_table(contract.tables[0], contract.bars, frames, seed)  # type: ignore[arg-type]
+    return code_table(table, contract.bars, frames, seed)  # type: ignore[arg-type]
 
 
 def draw_people(rows: int, seed: int, shift: float = 0.0) -> pa.Table:

@@ -1,10 +1,14 @@
 """Fidelity figures against what they must be by definition."""
 
+from decimal import Decimal
+
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from scipy import stats
 
+from models.evaluation.coded import as_numbers
 from models.evaluation.fidelity import evaluate_fidelity
 from tests.models.evaluation.tables import coded, draw_people, named, with_column
 
@@ -123,3 +127,9 @@ def test_identifiers_are_never_compared() -> None:
     ]
     with_key = evaluate_fidelity(coded(*sides, roles={"key": "identifier"})).findings
     assert with_key == evaluate_fidelity(coded(TRAINING, FRESH, HOLDOUT)).findings
+
+
+def test_decimals_are_the_numbers_of_their_text() -> None:
+    cents = pa.array([Decimal(one).scaleb(-2) for one in range(2000)], pa.decimal128(12, 2))
+    values = pd.Series(pd.arrays.ArrowExtensionArray(cents))
+    assert as_numbers(values).tolist() == [one / 100 for one in range(2000)]

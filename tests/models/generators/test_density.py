@@ -15,6 +15,7 @@ from tests.models.generators.deliveries import (
     deliveries,
     delivery_model,
 )
+from tests.models.generators.tables import people
 
 
 def true_density(frame: pd.DataFrame) -> np.ndarray:
@@ -60,6 +61,12 @@ def test_what_is_never_drawn_has_no_density() -> None:
     frame = deliveries(3).frame.assign(weight=[1.0, 400.0, 1.0], goods=[10, 10, 10_000])
     logs = delivery_model().log_density(Dataset(CONTRACT, {TABLE.name: frame}))
     assert np.isneginf(logs).tolist() == [False, True, True]
+
+
+def test_rows_of_other_columns_are_told() -> None:
+    with pytest.raises(ModelError, match="not of the columns that any_order was fitted to"):
+        delivery_model().log_density(people(3, seed=1))
+    assert len(delivery_model().log_density(deliveries(3, seed=1))) == 3
 
 
 def test_an_unknown_column_is_told() -> None:

@@ -1,12 +1,14 @@
 """Presence on a condition while rows are drawn: what does not go together is never drawn."""
 
+from decimal import Decimal
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from data_contracts.contract import Column, RequiredWhen, Source, Table
 from data_contracts.row_rules import parse_rule
-from data_contracts.schema import arrow_schema, to_frame
+from data_contracts.schema import arrow_schema, arrow_type, to_frame
 from models.encoding.column import UNKNOWN
 from models.encoding.table import TableCodec
 from models.generators.exclusions import Exclusions, exclusions_of, written_exclusions
@@ -64,6 +66,52 @@ def test_a_condition_leaves_what_it_says(text: str, state: str | None, left: lis
     kept.observe("state", np.array([code]))
     allowed = kept.allowed("reason")
     assert (left if allowed is None else allowed[0].tolist()) == left
+
+
+@pytest.mark.parametrize(
+    ("physical", "listed", "met"),
+    [
+        ("decimal128(12, 2)", "== 0.1", [0.1]),
+        ("decimal128(12, 2)", "in (0.1, 2, 0.101)", [0.1, 2]),
+        ("int8", "in (2, 300)", [2]),
+        ("int64", "in (2, 2.5)", [2]),
+        ("int64", "== 2.5", []),
+        ("float32", "in (0.1, 2)", [0.1, 2]),
+    ],
+)
+def test_listed_numbers_are_those_that_the_column_holds(
+    physical: str, listed: str, met: list[float]
+) -> None:
+    logical = "integer" if "int" in physical else "number"
+    rate = Column.model_validate(
+        {"name": "rate", "logical_type": logical, "physical_type": physical}
+    )
+    rule = parse_rule(f"why present when rate {listed} else missing", None)
+    assert isinstance(rule, RequiredWhen)
+    declared = Table(
+        name="loans",
+        columns=(rate, Column.model_validate({"name": "why", **_TEXT})),
+        source=Source(format="csv", path="loans.csv"),
+        row_rules=(rule,),
+    )
+    values = [one for one in (0.1, 0.25, 2, 3) if logical == "number" or one >= 1] * 20
+    typed = pa.array([Decimal(str(one)) for one in values]).cast(pa.decimal128(12, 2))
+    reasons = [("old" if place % 2 else "new") if one in met else None
+               for place, one in enumerate(values)]  # fmt: skip
+    reasons = [*reasons, *["old", "new"] * 10]
+    rows = {
+        "rate": pa.concat_arrays([typed, pa.nulls(20, typed.type)]).cast(arrow_type(physical)),
+        "why": pa.array(reasons),
+    }
+    frame = to_frame(pa.table(rows).cast(arrow_schema(declared)))
+    known = TableCodec().fit(frame, declared)
+    kept = Exclusions(written_exclusions(known, declared), len(frame))
+    kept.observe("rate", known.first_of(frame, ("rate",))[:, 0])
+    allowed = kept.allowed("why")
+    assert allowed is not None
+    missing = [one not in met for one in values] + [True] * 20
+    assert allowed[:, 0].tolist() == missing
+    assert (~allowed[:, 1]).tolist() == missing
 
 
 def test_it_works_both_ways_and_what_is_unknown_forbids_nothing() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from data_contracts.contract import Comparison
 from data_contracts.dataset import Dataset, LargeDataset
+from data_contracts.row_rules import parse_rule
 from models.conditions import Range, Shares
 from models.encoding.table import TableCodec
 from models.generators.any_order import AnyOrderGenerator, AnyOrderOptions
@@ -137,3 +138,40 @@ def test_they_are_stored_by_names_of_columns() -> None:
     assert again.rules == found.rules
     assert again.nevers == found.nevers
     assert (again.combinations["code", "name"] == found.combinations["code", "name"]).all()
+
+
+def refreshed(rows: int, broken: int = 0) -> FoundRules:
+    options = AnyOrderOptions(epochs=1, refresh="the earlier one")
+    new = related(rows, seed=3, broken=broken)
+    return AnyOrderGenerator(options).fit(new, seed=1, earlier=model()).found_
+
+
+def test_a_refreshed_model_keeps_what_its_earlier_one_found_and_new_rows_keep() -> None:
+    few = refreshed(150)
+    assert texts(few) == texts(model().found_)
+    assert set(few.nevers) == set(model().found_.nevers)
+    np.testing.assert_array_equal(
+        few.combinations["code", "name"], model().found_.combinations["code", "name"]
+    )
+    # What enough new rows tell by themselves comes once.
+    many = refreshed(4000)
+    columns = [sorted(sorted(rule.columns) for rule in each.rules) for each in (few, many)]
+    assert columns[0] == columns[1]
+    assert set(many.combinations) == {("code", "name")}
+
+
+def test_a_refreshed_model_drops_what_new_rows_break() -> None:
+    left = refreshed(150, broken=40)
+    assert not {"no + yes == 100", "celsius + 273 == kelvin"} & texts(left)
+    assert not left.combinations
+
+
+def test_an_earlier_equation_tells_more_than_a_comparison_of_its_columns() -> None:
+    def rules(*written: str) -> FoundRules:
+        read = [parse_rule(text, None) for text in written]
+        return FoundRules(tuple(rule for rule in read if rule is not None))
+
+    both = rules("a <= tot", "b <= a").with_earlier(rules("a + c == tot", "a == b", "c <= d"))
+    assert [rule.text for rule in both.rules] == ["a + c == tot", "a == b", "c <= d"]
+    same = rules("tot - c == a").with_earlier(rules("a + c == tot"))
+    assert [rule.text for rule in same.rules] == ["tot - c == a"]

@@ -1,15 +1,26 @@
 """Wishes and rules while drawing: kept by every row, with the learned distribution under them."""
 
 from datetime import date
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
+from data_contracts.contract import Column, Contract, Source, Table
+from data_contracts.dataset import Dataset
 from data_contracts.errors import ModelError
 from data_contracts.row_rules import parse_rule
+from data_contracts.schema import arrow_schema, to_frame
 from models.conditions import OneOf, Range, Shares
+from models.encoding.column import IntArray
+from models.encoding.table import TableCodec
+from models.generators import crowds, drawing
+from models.generators.any_order import AnyOrderGenerator, AnyOrderOptions
 from models.generators.guide import Guide
+from models.generators.lines import linear_rules
+from tests.models.generators.constants import CONSTANTS, constants_model
 from tests.models.generators.deliveries import CITIES, TABLE, deliveries, delivery_model
 
 ROWS = 2000
@@ -56,6 +67,47 @@ def test_few_rows_keep_several_wishes_as_many_do() -> None:
     model = delivery_model()
     few = [model.sample(2, given=wishes, seed=seed).frame["city"] for seed in range(150)]
     assert (pd.concat(few) == "Bern").mean() == pytest.approx(many, abs=0.07)
+
+
+def test_kinds_are_drawn_one_group_after_the_other_where_they_are_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sizes: list[int] = []
+
+    def counted(kinds: IntArray) -> IntArray:
+        candidates = crowds.crowd(kinds)
+        sizes.append(len(candidates))
+        return candidates
+
+    monkeypatch.setattr(drawing, "crowd", counted)
+    wishes = {
+        "city": Shares({"Bern": 0.5, "Linz": 0.25, "Graz": 0.25}),
+        "weight": Shares({Range(0.0, 1.0): 0.6, Range(1.0, None): 0.4}),
+    }
+    together = delivery_model().sample(200, given=wishes, seed=3).frame
+    assert max(sizes) > 6 * crowds.CROWD - 1
+    sizes.clear()
+    monkeypatch.setattr(crowds, "MOST_CANDIDATES", 2 * crowds.CROWD)
+    apart = delivery_model().sample(200, given=wishes, seed=3).frame
+    assert max(sizes) < 3 * crowds.CROWD
+    assert apart["city"].value_counts().to_dict() == {"Bern": 100, "Linz": 50, "Graz": 50}
+    assert (apart["city"] == together["city"]).all()
+    assert int((apart["weight"] <= 1.0).sum()) == 120
+    assert apart.dtypes.equals(together.dtypes)
+
+
+def test_a_group_holds_whole_kinds_and_ends_where_it_is_large_enough() -> None:
+    kinds = np.array([0, 1, 2, 1, 3, 0] * 10)
+    (everything,) = crowds.crowds(kinds)
+    assert everything.tolist() == list(range(60))
+    many = np.random.default_rng(0).permutation(np.arange(5000) % 2500)
+    groups = crowds.crowds(many)
+    assert sorted(np.concatenate(groups)) == list(range(5000))
+    assert len({kind for group in groups for kind in set(many[group])}) == 2500
+    assert sum(len(set(many[group])) for group in groups) == 2500
+    most = crowds.MOST_CANDIDATES + crowds.CROWD
+    assert all(len(crowds.crowd(many[group])) < most for group in groups)
+    assert len(groups) == 5
 
 
 def test_a_total_that_is_given_is_split() -> None:
@@ -149,6 +201,7 @@ def test_temperature_moves_rows_towards_the_likely_values() -> None:
         ({"city": Range("A", "C")}, "no order"),
         ({"city": OneOf(("Wien",))}, "Bern"),
         ({"city": Shares({"Bern": 0.7, "Graz": 0.7})}, "at most 1"),
+        ({"city": Shares({"Bern": float("nan")})}, "at most 1"),
         ({"country": Shares({"AT": 0.3, "CH": 0.3, "DE": 0.3})}, "no other value"),
         ({"total": Shares({Range(None, None): 0.5})}, "no other value"),
         ({"total": Shares({None: 0.5, Range(0, 9): 0.5})}, "no row lies there"),
@@ -161,3 +214,105 @@ def test_temperature_moves_rows_towards_the_likely_values() -> None:
 def test_wishes_that_no_row_can_keep_are_refused(given: dict[str, object], said: str) -> None:
     with pytest.raises(ModelError, match=said):
         drawn(**given)
+
+
+@pytest.mark.parametrize(
+    ("name", "wish"),
+    [
+        ("total", OneOf((3, 100))),
+        ("total", OneOf((100,))),
+        ("total", Range(90, 100)),
+        ("total", Range(100, None)),
+        ("total", Shares({100: 0.4, Range(0, 200): 0.6})),
+        ("price", Range(Decimal("9.90"), None)),
+        ("day", Range(date(2024, 1, 1), date(2024, 12, 31))),
+        ("day", OneOf((date(2024, 5, 1),))),
+        ("city", OneOf(("Graz", "Bern"))),
+        ("city", Shares({"Graz": 1.0})),
+        ("empty", OneOf((None,))),
+        ("empty", Shares({None: 1.0})),
+    ],
+    ids=str,
+)
+def test_a_constant_that_is_as_asked_is_drawn(name: str, wish: object) -> None:
+    rows = constants_model().sample(20, given={name: wish}, seed=1).frame
+    value = CONSTANTS[name]
+    assert rows[name].isna().all() if value is None else (rows[name] == value).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "wish", "said"),
+    [
+        ("total", OneOf((3, 4)), "100 only"),
+        ("total", Range(None, 99), "100 only"),
+        ("total", Shares({3: 0.5, 100: 0.5}), "100 only"),
+        ("total", Shares({100: 0.5}), "no other value"),
+        ("total", OneOf((2.5,)), "int64"),
+        ("total", OneOf(()), "no values"),
+        ("city", Range("A", "Z"), "no order"),
+        ("city", OneOf(("Bern",)), "Graz only"),
+        ("empty", OneOf((1,)), "always missing"),
+        ("empty", Range(0, None), "always missing"),
+        ("key", OneOf(("A00001",)), "issued anew"),
+        ("key", Shares({"A00001": 0.5}), "issued anew"),
+        ("key", Range("A", "B"), "issued anew"),
+    ],
+    ids=str,
+)
+def test_a_constant_that_is_not_as_asked_says_what_it_is(
+    name: str, wish: object, said: str
+) -> None:
+    with pytest.raises(ModelError, match=said):
+        constants_model().sample(20, given={name: wish}, seed=1)
+
+
+def boxes(rules: tuple[str, ...]) -> Dataset:
+    """Two parts of a box of 100, in hundredths."""
+    random = np.random.default_rng(0)
+    one = np.round(random.uniform(0, 99, 300), 2)
+    other = np.round(random.uniform(0, 100 - one), 2)
+    values = {"one": one, "other": other, "box": np.full(300, 100.0)}
+    number = {"logical_type": "number", "physical_type": "float64"}
+    read = [parse_rule(text, None) for text in rules]
+    table = Table(
+        name="boxes",
+        columns=tuple(Column(name=name, **number) for name in values),
+        source=Source(format="csv", path="b.csv"),
+        row_rules=tuple(rule for rule in read if rule is not None),
+    )
+    frame = to_frame(pa.table(values).cast(arrow_schema(table)))
+    return Dataset(Contract(id="boxes", version="1", tables=(table,)), {"boxes": frame})
+
+
+def test_a_limit_that_is_one_number_in_every_row_is_kept_and_stays() -> None:
+    data = boxes(("one + other <= box",))
+    options = AnyOrderOptions(width=16, blocks=0, epochs=2)
+    model = AnyOrderGenerator(options).fit(data, seed=1)
+    for given in (None, {"one": 99.9}):
+        rows = model.sample(200, given=given, seed=1).frame
+        assert (rows["box"] == 100).all()
+        assert (rows["one"] + rows["other"] <= 100 + 1e-9).all()
+        assert rows["other"].tolist() == [round(value, 2) for value in rows["other"]]
+
+
+@pytest.mark.parametrize(
+    ("rule", "signs", "low", "high"),
+    [
+        ("one + other == box", {"one": 1, "other": 1}, 100.0, 100.0),
+        ("box - one >= 30", {"one": -1}, -70.0, np.inf),
+        ("one + box <= other", {"one": 1, "other": -1}, -np.inf, -100.0),
+        ("one < box", {"one": 1}, -np.inf, 100.0),
+        ("box >= one", {"one": 1}, -np.inf, 100.0),
+    ],
+)
+def test_rules_take_a_column_of_one_number_for_that_number(
+    rule: str, signs: dict[str, int], low: float, high: float
+) -> None:
+    data = boxes((rule,))
+    table = data.contract.tables[0]
+    codec = TableCodec().fit(data.frame, table)
+    (found,) = linear_rules(table, codec.measures(), codec.constants())
+    assert found.signs == signs
+    assert (found.low, found.high) == pytest.approx((low, high), abs=1e-4)
+    # What lies below a number does not reach it.
+    assert found.high < high if rule == "one < box" else found.high == high

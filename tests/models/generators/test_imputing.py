@@ -2,11 +2,15 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from pandas.testing import assert_frame_equal
 
 from data_contracts.contract import Column, Contract, Source, Table
 from data_contracts.dataset import Dataset
+from data_contracts.errors import ModelError
+from data_contracts.row_rules import parse_rule
+from data_contracts.schema import arrow_schema, to_frame
 from models.generators import imputing
 from models.generators.any_order import AnyOrderGenerator, AnyOrderOptions
 from tests.models.generators.deliveries import CITIES, CONTRACT, TABLE, deliveries, delivery_model
@@ -39,6 +43,38 @@ def test_only_missing_cells_change_and_rules_hold() -> None:
     assert (filled["goods"] + filled["freight"] == filled["total"]).all()
     assert (filled["ordered"] <= filled["arrived"]).all()
     assert [CITIES[city] for city in filled["city"]] == filled["country"].tolist()
+
+
+def test_rows_of_other_columns_and_seeds_below_0_are_told() -> None:
+    with pytest.raises(ModelError, match="not of the columns that any_order was fitted to"):
+        delivery_model().impute(people(3, seed=1), seed=1)
+    with pytest.raises(ModelError, match="seed -1"):
+        delivery_model().impute(deliveries(3), seed=-1)
+
+
+@pytest.mark.parametrize("point", [True, False])
+def test_a_column_may_have_any_name(point: bool) -> None:
+    names = ("self", "frame", "other")
+    whole = {"logical_type": "integer", "physical_type": "int64"}
+    table = Table(
+        name="t",
+        columns=tuple(Column.model_validate({"name": name, **whole}) for name in names),
+        source=Source(format="csv", path="t.csv"),
+    )
+    columns = {
+        "self": [*range(1, 6), None] * 20,
+        "frame": [7] * 120,
+        "other": list(range(6)) * 20,
+    }
+    rows = to_frame(pa.table(columns, schema=arrow_schema(table)))
+    data = Dataset(Contract(id="t", version="1", tables=(table,)), {"t": rows})
+    model = AnyOrderGenerator(AnyOrderOptions(width=16, blocks=1, epochs=1)).fit(data, seed=1)
+    holed = rows.copy()
+    holed["frame"] = holed["frame"].mask(holed.index == 1)
+    filled = model.impute(Dataset(data.contract, {"t": holed}), seed=1, point=point).frame
+    assert not filled.isna().any().any()
+    assert (filled["frame"] == 7).all()
+    assert (model.sample(5, given={"self": 3}, seed=1).frame["self"] == 3).all()
 
 
 def test_draws_differ_and_follow_the_rest_of_the_row() -> None:
@@ -136,3 +172,71 @@ def test_categories_that_no_row_at_hand_has_are_filled_in(ordered: bool, point: 
     assert not filled["kind"].isna().any()
     assert filled["kind"].iloc[0] == given[0]
     assert not ordered or list(filled["kind"].cat.categories) == ["low", "mid", "high"]
+
+
+def spans(*rules: str, **of_low: object) -> tuple[AnyOrderGenerator, Dataset]:
+    """A model of two ordered numbers and one that goes its own way, and the rows it learned."""
+    random = np.random.default_rng(0)
+    low, high = np.sort(random.normal(50, 10, (300, 2)), axis=1).T
+    values = {"low": low, "high": high, "kind": random.choice(["a", "b"], 300)}
+    number = {"logical_type": "number", "physical_type": "float64"}
+    columns = (
+        Column.model_validate({"name": "low", **number, **of_low}),
+        Column(name="high", **number),
+        Column(name="kind", logical_type="string", physical_type="string"),
+    )
+    read = [parse_rule(text, None) for text in rules]
+    table = Table(name="spans", columns=columns, source=Source(format="csv", path="s.csv"),
+                  row_rules=tuple(rule for rule in read if rule is not None))  # fmt: skip
+    contract = Contract(id="spans", version="1", tables=(table,))
+    data = Dataset(contract, {"spans": to_frame(pa.table(values).cast(arrow_schema(table)))})
+    options = AnyOrderOptions(width=8, blocks=0, epochs=1)
+    return AnyOrderGenerator(options).fit(data, seed=1), data
+
+
+def holes(data: Dataset, low: list[float | None], high: list[float | None]) -> Dataset:
+    frame = data.frame.head(len(low)).assign(low=pd.Series(low, dtype="float64"),
+                                             high=pd.Series(high, dtype="float64"))  # fmt: skip
+    return Dataset(data.contract, {"spans": frame})
+
+
+@pytest.mark.parametrize("point", [False, True])
+def test_what_no_draw_keeps_is_moved_onto_the_known_cells(point: bool) -> None:
+    model, data = spans("low <= high")
+    rows = holes(data, [None, None, 90.0], [5.0, 60.0, None])
+    filled = model.impute(rows, seed=1, point=point).frame
+    assert filled["low"][0] == 5 and filled["high"][2] == 90
+    assert filled["low"][1] <= 60
+
+
+@pytest.mark.parametrize("point", [False, True])
+def test_what_no_value_keeps_stays_missing_or_is_told(point: bool) -> None:
+    model, data = spans("low < high")
+    rows = holes(data, [None, None, None], [5.0, 60.0, None])
+    filled = model.impute(rows, seed=1, point=point).frame
+    assert filled["low"].isna().tolist() == [True, False, False]
+    assert (filled["low"] < filled["high"])[1:].all()
+    model, data = spans("low < high", required=True)
+    with pytest.raises(ModelError, match=r"'spans': 1 rows .* 'low < high'.* low, high cannot"):
+        model.impute(holes(data, [None, None], [5.0, 60.0]), seed=1, point=point)
+    # A limit of the column's own counts as well.
+    model, data = spans("low <= high", minimum=6.0)
+    rows = holes(data, [None, None], [5.0, 60.0])
+    assert model.impute(rows, seed=1, point=point).frame["low"].isna().tolist() == [True, False]
+
+
+def test_known_cells_that_break_a_rule_stay_and_others_are_filled_in() -> None:
+    model, data = spans("low <= high")
+    rows = holes(data, [90.0, 40.0], [5.0, 60.0])
+    rows.frame["kind"] = None
+    rows = Dataset(data.contract, {"spans": rows.frame.astype({"kind": data.frame["kind"].dtype})})
+    filled = model.impute(rows, seed=1).frame
+    assert filled["kind"].notna().all()
+    assert filled[["low", "high"]].to_numpy().tolist() == [[90.0, 5.0], [40.0, 60.0]]
+
+
+def test_cells_that_a_condition_keeps_empty_stay_empty() -> None:
+    model, data = spans("low present when kind == 'a' else missing")
+    rows = holes(data, [None] * 20, [60.0] * 20)
+    filled = model.impute(rows, seed=1).frame
+    assert filled["low"].notna().tolist() == (filled["kind"] == "a").tolist()

@@ -223,3 +223,63 @@ def test_rows_in_which_an_equation_leads_beyond_what_was_learned_are_drawn_again
         drawn = keep_rules(rows_of([1, 3], [6, 4]), keeping, redraw)
         assert asked == again
         assert drawn["less"].tolist() == ([5, 4] if again else [5, 1])
+
+
+def test_a_column_may_be_named_self() -> None:
+    """Rows that break a rule are drawn again, keys hashed, and the last rows mended."""
+    columns = (Column(name="self", **_WHOLE), Column(name="high", **_WHOLE))
+    rule = Comparison(left="self", operator="<=", right="high")
+    named = table(rule).model_copy(update={"columns": columns})
+    rows = frame([9, 1] * 40, [3, 2] * 40).rename(columns={"low": "self"})
+    codec = TableCodec().fit(rows, named)
+    keeping = Kept(named, codec, frozenset(), lambda rows: np.zeros(len(rows), dtype=np.bool_))
+    mended = keep_rules(rows, keeping, lambda places: rows.iloc[places].reset_index(drop=True))
+    assert (mended["self"] <= mended["high"]).all()
+    texts = pd.DataFrame({"self": pd.Categorical(["a", "b", "a"])})
+    keys = EarlierKeys(named)
+    keys.hashes = {("self",): np.empty(0, dtype=np.int64)}
+    keys.add(texts)
+    assert keys.hold(texts, ("self",)).all()
+
+
+def shares(whole: float = 100.0) -> tuple[Table, pd.DataFrame]:
+    """Two shares, in hundredths, of a whole that is always the same."""
+    names = ("one", "other", "whole")
+    number = {"logical_type": "number", "physical_type": "float64"}
+    columns = tuple(Column(name=name, **number) for name in names)
+    rule = Sum(terms=(Term(column="one"), Term(column="other")), total="whole")
+    told = Table(name="s", columns=columns, source=Source(format="csv", path="s.csv"),
+                 row_rules=(rule,))  # fmt: skip
+    one = np.round(np.random.default_rng(0).uniform(0, 100, 200), 2)
+    values = {"one": one, "other": np.round(100 - one, 2), "whole": np.full(200, whole)}
+    return told, to_frame(pa.table(values).cast(arrow_schema(told)))
+
+
+def test_a_column_of_one_value_is_not_mended_and_others_stay_on_their_steps() -> None:
+    told, frame = shares()
+    broken = frame.assign(other=frame["other"].to_numpy()[::-1])
+
+    def unlike(rows: IntArray) -> pd.DataFrame:
+        return broken.iloc[rows].reset_index(drop=True)
+
+    codec = TableCodec().fit(frame, told)
+    none = Kept(told, codec, frozenset(), lambda rows: np.zeros(len(rows), dtype=np.bool_))
+    rows = keep_rules(broken, none, unlike)
+    assert (rows["whole"] == 100).all()
+    assert rows["one"].tolist() == [round(one, 2) for one in rows["one"]]
+    # What is given lies off the steps, and the rule comes first.
+    given = broken.assign(other=33.333)
+    rows = keep_rules(given, replace(none, given=frozenset({"other"})), lambda rows: given)
+    assert rows["one"].tolist() == pytest.approx([66.667] * len(rows), abs=1e-9)
+
+
+def test_a_limit_that_is_always_the_same_is_not_moved() -> None:
+    told, frame = shares()
+    limited = told.model_copy(
+        update={"row_rules": (Comparison(left="whole", operator=">=", right="one"),)}
+    )
+    codec = TableCodec().fit(frame, limited)
+    kept = Kept(limited, codec, frozenset(), lambda rows: np.zeros(len(rows), dtype=np.bool_))
+    above = frame.assign(one=120.0)
+    rows = keep_rules(above, kept, lambda rows: above.iloc[rows].reset_index(drop=True))
+    assert (rows["whole"] == 100).all() and (rows["one"] == 100).all()

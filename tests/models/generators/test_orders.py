@@ -3,7 +3,14 @@
 import pytest
 import torch
 
-from models.generators.orders import GIVEN_SHARE, LAST_SHARE, USUAL_SHARE, Codes, Orders
+from models.generators.orders import (
+    GIVEN_SHARE,
+    LAST_SHARE,
+    LAST_SHARE_ALONE,
+    USUAL_SHARE,
+    Codes,
+    Orders,
+)
 from models.nets.code_heads import CodeShape
 
 SHAPES = (CodeShape(3), CodeShape(4, 0), CodeShape(5, 1), CodeShape(2))
@@ -85,12 +92,16 @@ def test_what_comes_last_comes_first_in_its_share() -> None:
     assert float(first[0]) == pytest.approx((given + random / 2) / every, abs=0.015)
 
 
-def test_a_late_code_is_asked_of_everything_else_in_its_share() -> None:
+@pytest.mark.parametrize(("drawn_alone", "share"), [(False, LAST_SHARE), (True, LAST_SHARE_ALONE)])
+def test_a_late_code_is_asked_of_everything_else_in_its_share(
+    drawn_alone: bool, share: float
+) -> None:
     known = torch.ones(40_000, 4, dtype=torch.bool)
     orders = Orders(SHAPES, torch.arange(4), torch.tensor([0, 1, 2, -1]))
-    task = orders.draw(Codes(known, ~known), torch.Generator().manual_seed(1))
+    random_state = torch.Generator().manual_seed(1)
+    task = orders.draw(Codes(known, ~known), random_state, alone=drawn_alone)
     alone = task.observed[:, :3].all(1) & task.wanted[:, 3]
-    usual = USUAL_SHARE * ((1 - GIVEN_SHARE - LAST_SHARE) / 4 + LAST_SHARE)
+    usual = USUAL_SHARE * ((1 - GIVEN_SHARE - share) / 4 + share)
     # In a random order codes 0, 1 and 2, one after the other, ring before code 3: 1/2 each time.
     random = (1 - USUAL_SHARE) / 4 / 8
     assert float(alone.float().mean()) == pytest.approx(usual + random, abs=0.006)

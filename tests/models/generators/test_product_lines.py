@@ -16,10 +16,11 @@ from data_contracts.row_rules import parse_rule
 from data_contracts.schema import arrow_schema, to_arrow, to_frame
 from data_contracts.written_checks import breaks_written
 from models.conditions import Range, Shares
+from models.encoding.table import TableCodec
 from models.generators.any_order import AnyOrderGenerator, AnyOrderOptions
 from models.generators.bounds import Bounds
 from models.generators.gaussian_copula import GaussianCopulaGenerator
-from models.generators.product_lines import ProductRule
+from models.generators.product_lines import ProductRule, product_rules
 
 FOUND = {
     "net + tax == gross",
@@ -196,3 +197,31 @@ def test_factors_leave_a_total_one_place() -> None:
     low, high = rule.leaves("total", known)
     assert (low[0], high[0]) == pytest.approx((1.045, 1.055))
     assert np.isinf([low[1], high[1]]).all()
+
+
+@pytest.mark.parametrize("asked", [None, {"amount": 3}, {"tax": 2.0}], ids=str)
+def test_a_rate_that_is_always_the_same_makes_the_tax(asked: dict[str, Any] | None) -> None:
+    data = orders(("round(amount * price * rate / 100, 2) == tax",), rows=150)
+    made = np.round(data.frame["amount"] * data.frame["price"] / 5, 2)
+    frame = data.frame.assign(rate=data.frame["rate"] * 0 + 20, tax=made)
+    data = Dataset(data.contract, {"orders": frame})
+    options = AnyOrderOptions(width=32, blocks=1, epochs=2)
+    drawn = [AnyOrderGenerator(options).fit(data, seed=1).sample(200, given=asked, seed=2)]
+    if asked is None:
+        drawn.append(GaussianCopulaGenerator().fit(data, seed=1).sample(200, seed=2))
+    for each in drawn:
+        rows = each.frame[each.frame["price"].notna() & each.frame["tax"].notna()]
+        assert (rows["rate"] == 20).all() and len(rows)
+        assert ((rows["amount"] * rows["price"] / 5 - rows["tax"]).abs() < 0.005 + 1e-9).all()
+
+
+def test_a_total_that_is_always_the_same_leaves_each_factor_what_the_other_says() -> None:
+    data = orders(("amount * price == net", "gross * rate == percent"))
+    table = data.contract.tables[0]
+    measures = TableCodec().fit(data.frame, table).measures()
+    constants = {"net": 12.0, "rate": 0.5, "percent": 0.0}
+    rule, other = product_rules(table, measures, constants)
+    assert (rule.names, other.names) == (("amount", "price"), ("gross",))
+    spans = {"amount": Bounds(np.array([3.0]), np.array([4.0])), "price": Bounds.open(1)}
+    left = rule.leaves("price", spans)
+    assert (left.low[0], left.high[0]) == pytest.approx((3.0, 4.0))

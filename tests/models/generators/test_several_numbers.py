@@ -54,6 +54,18 @@ def parcels() -> Dataset:
     return Dataset(contract, {"parcels": to_frame(rows_of)})
 
 
+def moments() -> Dataset:
+    """Times to the microsecond, and nothing else."""
+    random = np.random.default_rng(0)
+    ticks = random.integers(0, 30 * 86_400_000_000, 800) * np.timedelta64(1, "us")
+    column = Column(name="sent", logical_type="timestamp", physical_type="timestamp[us]")
+    source = Source(format="csv", path="moments.csv")
+    table = Table(name="moments", columns=(column,), source=source)
+    contract = Contract(id="moments", version="1", tables=(table,))
+    sent = pd.Series(np.datetime64("2024-03-01", "us") + ticks)
+    return Dataset(contract, {"moments": pd.DataFrame({"sent": sent})})
+
+
 @cache
 def model() -> AnyOrderGenerator:
     options = AnyOrderOptions(width=48, blocks=1, epochs=6, batch_rows=128)
@@ -93,6 +105,19 @@ ASKED: list[tuple[str, list[Any]]] = [
 @pytest.mark.parametrize(("name", "values"), ASKED, ids=[name for name, _ in ASKED])
 def test_each_is_as_likely_as_the_model_says(name: str, values: list[Any]) -> None:
     assert drawn_shares(name, values) == pytest.approx(likely(name, values), abs=0.06)
+
+
+def test_microseconds_are_as_likely_as_the_model_says() -> None:
+    data = moments()
+    made = AnyOrderGenerator(AnyOrderOptions(width=32, blocks=1, epochs=3)).fit(data, seed=1)
+    times = made.sample(30, seed=2).frame["sent"].sort_values()
+    for pair in (times.iloc[[3, 9]], times.iloc[[12, 20]], times.iloc[[1, 28]]):
+        asked = data.frame.head(2).assign(sent=pair.to_numpy())
+        logs = made.log_density(Dataset(data.contract, {"moments": asked}))
+        drawn = made.sample(1000, given={"sent": OneOf(tuple(pair))}, seed=1).frame["sent"]
+        assert drawn.isin(pair).all()
+        share = 1 / (1 + np.exp(logs[0] - logs[1]))
+        assert (drawn == pair.iloc[1]).mean() == pytest.approx(share, abs=0.06)
 
 
 def test_other_given_columns_count() -> None:

@@ -12,7 +12,7 @@ from data_contracts.report import judge as judge_findings
 from models.evaluation.coded import CodedTable
 from models.evaluation.mixed_space import Nearest
 from models.privacy.copies import Copying, ExactCopies, TailCopies, count_band
-from models.privacy.copy_controls import Leak, mostly
+from models.privacy.copy_controls import Leak, mostly, own_rows
 from models.privacy.copy_votes import CopyTest
 from models.privacy.distance_share import evaluate_distance
 from models.privacy.membership import Attacked
@@ -146,9 +146,11 @@ def test_of_a_planted_leak_each_test_meets_as_much_as_it_looks_at(
     met: list[int] = []
     with_nearest = CopyTest.with_nearest
 
-    def recorded(test: CopyTest, planted: Nearest, random: np.random.Generator) -> CopyTest:
+    def recorded(
+        test: CopyTest, planted: Nearest, units: np.ndarray, random: np.random.Generator
+    ) -> CopyTest:
         met.append(planted.key.size)
-        return with_nearest(test, planted, random)
+        return with_nearest(test, planted, units, random)
 
     table = coded(TRAINING, FRESH, HOLDOUT)
     test = CopyTest.of(table, 0.005)
@@ -158,6 +160,19 @@ def test_of_a_planted_leak_each_test_meets_as_much_as_it_looks_at(
     monkeypatch.setattr(CopyTest, "with_nearest", recorded)
     plant_leaks(some, Attacked.of(table, test.space))
     assert set(met) == {1, 3}  # of 3 verbatim copies, and of 15 with noise or isolated
+
+
+def test_what_a_release_has_copied_helps_no_planted_copy_to_be_found() -> None:
+    """Else the test would claim to see what it does not: the smaller leaks, the larger this is."""
+    leaky = CopyTest.of(coded(TRAINING, splice(FRESH, TRAINING.slice(0, 60)), HOLDOUT), 0.005)
+    assert leaky.exact_votes() == (60, 0)
+    random, none = np.random.default_rng(1), np.zeros(0, dtype=np.int64)
+    votes = [leaky.with_exact(none, random).exact_votes() for _ in range(5)]
+    assert all(each.total == 60 and each.holdout > 3 for each in votes)
+    planted = leaky.pool.exact[own_rows(leaky)[-5:]]
+    pool = leaky.with_exact(planted, random).pool
+    assert pool.trained[pool.owners[planted]].all()
+    assert pool.trained.sum() == leaky.pool.trained.sum()
 
 
 def test_a_leak_that_other_plantings_missed_is_not_said_to_be_seen() -> None:

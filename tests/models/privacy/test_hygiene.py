@@ -76,6 +76,30 @@ def test_an_address_in_other_letters_is_the_same_address(change: Callable[[str],
     assert judge(with_first(FRESH, "mail", [change(TRAINING["mail"][5].as_py())])).state == "refuse"
 
 
+@pytest.mark.parametrize("pattern", [r"^[^@ ]+@[^@ ]+$", r"^p\d+-\d+@home\.example$"])
+def test_a_pattern_excuses_no_copied_address(pattern: str) -> None:
+    promises = contract({"mail": {"pattern": pattern}})
+    copied = with_first(FRESH, "mail", TRAINING["mail"].to_pylist()[:3])
+    assert judge(FRESH, promises=promises).state == "pass"
+    assert judge(copied, promises=promises).state == "refuse"
+
+
+def test_numbers_that_a_narrow_pattern_leaves_may_be_made_again() -> None:
+    """Of 1,000 extensions 400 people have one each, drawn anew for those who are made up."""
+
+    def phones(rows: pa.Table, seed: int) -> pa.Table:
+        drawn = np.random.default_rng(seed).permutation(1000)[:ROWS]
+        return with_column(rows, "mail", [f"0{number:03d}" for number in drawn])
+
+    promises = contract({"mail": {"identifier_kind": "phone", "pattern": r"^0\d{3}$"}})
+    training, made, holdout = (
+        phones(rows, seed) for seed, rows in enumerate((TRAINING, FRESH, HOLDOUT))
+    )
+    assert judge(made, training, promises, holdout).state == "pass"
+    assert judge(with_column(made, "mail", training["mail"].to_pylist()), training, promises,
+                 holdout).state == "refuse"  # fmt: skip
+
+
 def test_keys_that_meet_by_chance_are_none_and_copied_ones_are() -> None:
     """Keys that count from 1 meet real ones on both sides alike."""
     counting = with_column(FRESH, "key", list(range(ROWS)))

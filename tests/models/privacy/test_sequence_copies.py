@@ -11,9 +11,10 @@ from data_contracts.report import Finding
 from models.evaluation.coded import CodedTable
 from models.privacy.copies import Copying
 from models.privacy.copy_votes import CopyTest
-from models.privacy.sequence_copies import SequenceCopies, has_sequences
+from models.privacy.gate import Attempt, evaluate_privacy
+from models.privacy.sequence_copies import NAME, SequenceCopies, has_sequences
 from models.privacy.trial import Trial
-from tests.models.evaluation.tables import coded, with_column
+from tests.models.evaluation.tables import coded, contract_for, dataset, named, with_column
 
 LEVEL = 0.001
 ROWS_EACH = 12
@@ -36,8 +37,8 @@ TRAINING, FRESH, HOLDOUT = visits(400, 1), visits(400, 2), visits(200, 3)
 
 
 def table(synthetic: pa.Table, holdout: pa.Table = HOLDOUT, time: str | None = "day") -> CodedTable:
-    made = coded(TRAINING, synthetic, holdout, roles={"person": "identifier"}, unit="person")
-    return replace(made, table=made.table.model_copy(update={"time": time}))
+    roles = {"person": "identifier"}
+    return coded(TRAINING, synthetic, holdout, roles=roles, unit="person", time=time)
 
 
 def trials(found: CodedTable, level: float) -> tuple[Trial, ...]:
@@ -58,6 +59,10 @@ def copied(people: int, source: pa.Table = TRAINING) -> pa.Table:
     return pa.concat_tables([copies, FRESH.slice(rows)])
 
 
+def shuffled(rows: pa.Table) -> pa.Table:
+    return rows.take(pa.array(np.random.default_rng(5).permutation(rows.num_rows)))
+
+
 def test_fresh_people_pass() -> None:
     p_value, finding = judge(table(FRESH))
     assert p_value > 0.01 and finding.state == "pass"
@@ -74,8 +79,30 @@ def test_people_copied_whole_are_found_where_no_row_is_anybody_s_own() -> None:
 def test_copies_moved_in_time_or_in_other_order_of_rows_are_found() -> None:
     later = copied(40)
     later = with_column(later, "day", [day + 700 for day in later["day"].to_pylist()])
-    shuffled = later.take(pa.array(np.random.default_rng(5).permutation(later.num_rows)))
-    assert judge(table(shuffled))[0] < 1e-6
+    assert judge(table(shuffled(later)))[0] < 1e-6
+
+
+def test_rows_of_a_person_without_a_time_are_the_same_in_any_order() -> None:
+    roles = {"person": "identifier"}
+    for rows, found in ((FRESH, False), (shuffled(copied(400)), True)):
+        sides = [side.drop_columns("day") for side in (TRAINING, rows, HOLDOUT)]
+        assert (judge(coded(*sides, roles=roles, unit="person"))[0] < 1e-6) is found
+
+
+def test_rows_are_put_in_the_order_of_a_time_that_is_issued_anew() -> None:
+    roles = {"person": "identifier", "day": "identifier"}
+    sides = (TRAINING, shuffled(copied(40)), HOLDOUT)
+    found = coded(*sides, roles=roles, unit="person", time="day")
+    assert [column.name for column in found.columns] == ["state", "act"]
+    assert judge(found)[0] < 1e-6
+
+
+def test_a_copy_is_one_under_another_name_also_where_the_name_is_no_identifier() -> None:
+    contract = contract_for(TRAINING, unit="person")
+    panel = contract.tables[0].model_copy(update={"time": "day"})
+    contract = contract.model_copy(update={"tables": (panel,)})
+    sides = (dataset(contract, rows) for rows in (TRAINING, copied(400), HOLDOUT))
+    assert named(evaluate_privacy(*sides, Attempt(1)).findings, NAME).state == "refuse"
 
 
 def test_copies_of_held_out_people_are_no_evidence_and_hide_none() -> None:
@@ -92,6 +119,16 @@ def test_too_few_people_are_undecided_where_rows_tell_nothing_either() -> None:
     assert p_value > 0.01 and finding.state == "inconclusive" and "Hold out more" in finding.detail
     lax = replace(few, bars=Bars(leak_share=0.1))
     assert judge(lax, 0.02)[1].state == "pass"
+
+
+def test_people_who_were_copied_help_no_planted_copy_to_be_found() -> None:
+    few = HOLDOUT.slice(0, 80 * ROWS_EACH)
+
+    def seen(people: int) -> float:
+        (trial,) = trials(table(copied(people), few), 0.02)
+        return trial.figures["seen"] or np.inf
+
+    assert seen(20) >= seen(0) > 0.05
 
 
 def test_where_rows_are_somebody_s_own_the_tests_of_rows_judge() -> None:
