@@ -91,7 +91,7 @@ class Split:
 
     def shared_units(self) -> np.ndarray:
         """Hashes of the units with rows on both sides, as a holdout of its own can have them."""
-        if self._threshold is not None:
+        if self._threshold is not None or self.table.unit is None:
             return _NONE
         sides = (self.parts, self.holdout_parts)
         trained, held_out = (self._unit_hashes(parts, self.table.unit).named for parts in sides)

@@ -7,7 +7,7 @@ import numpy as np
 
 from models.encoding.axis import Axis
 from models.encoding.axis_shares import AxisShares
-from models.encoding.column import FloatArray, IntArray
+from models.encoding.column import BoolArray, FloatArray, IntArray
 from models.encoding.day_parts import DayParts
 
 NEARLY = 1e-6
@@ -46,6 +46,13 @@ class Measure:
         ends = self.offset + self.scale * self.axis.low, self.offset + self.scale * self.axis.high
         slack = NEARLY * abs(self.scale)
         return min(ends) - slack, max(ends) + self.spread + slack
+
+    def at_atoms(self, numbers: FloatArray) -> BoolArray:
+        """Which numbers `(rows,)` are those of positions with a code of their own."""
+        atoms = self.offset + self.scale * self.axis.atoms
+        apart = np.abs(numbers[:, None] - atoms).min(axis=1, initial=np.inf)
+        near: BoolArray = apart <= (NEARLY * abs(self.scale) if self.axis.whole else 0.0)
+        return near
 
     @property
     def codes(self) -> int:

@@ -90,6 +90,11 @@ def parse_pattern(expression: str) -> Pattern | None:
         return None
 
 
+def is_limited(expression: str) -> bool:
+    """Whether the texts that match have a greatest length, so that none are cut from a count."""
+    return int(parser.parse(expression).getwidth()[1]) < int(parser.MAXREPEAT)
+
+
 def learn_pattern(texts: Sequence[str], least: int) -> Pattern:
     """The shape that most of `texts` share: character by character, what kind of character.
 

@@ -7,12 +7,9 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from data_contracts.contract import Column, Table
 from data_contracts.errors import ModelError
-from data_contracts.schema import column_type, to_series
 from models.base import Given
 from models.encoding.category import CategoryCodec, dtype_of
 from models.encoding.column import (
@@ -32,6 +29,7 @@ from models.encoding.identifier import IdentifierCodec
 from models.encoding.measure import Measure
 from models.encoding.number import NumberCodec
 from models.encoding.temporal import TemporalCodec
+from models.encoding.typed_values import typed_values, with_columns
 
 _CODECS: dict[str, type[Any]] = {
     "number": NumberCodec,
@@ -215,7 +213,7 @@ class TableCodec:
 
     def typed(self, name: str, values: Sequence[Any]) -> pd.Series:
         """Values in a column's exact type; ModelError where one is not of it."""
-        return _typed(self.table_.column(name), pd.Series(list(values), dtype=object))
+        return typed_values(self.table_.column(name), pd.Series(list(values), dtype=object))
 
     def number(self, name: str, value: Any) -> float:
         """One value of such a column as a number; ModelError when it is not of its type."""
@@ -267,6 +265,17 @@ class TableCodec:
             return False
         axis = codec.axis_ if isinstance(codec, NumberCodec) else codec.day_axis_
         return bool((self.first_codes(name, values) < axis.missing + len(axis.atoms)).all())
+
+    def draws(self, name: str, values: Sequence[Any]) -> bool:
+        """Whether it lists these values, and draws the very ones.
+
+        A number or date that is never drawn has the code of the nearest one that is.
+        """
+        codec = self.codecs_[name]
+        if not self.lists(name, values) or not isinstance(codec, NumberCodec | TemporalCodec):
+            return self.lists(name, values)
+        asked = self.numbers(name, self.typed(name, values))
+        return bool((np.isnan(asked) | codec.measure().at_atoms(asked)).all())
 
     def may_miss(self, name: str) -> bool:
         """Whether the first code of a column may say that the value is missing; it is then 0."""
@@ -354,63 +363,15 @@ class TableCodec:
             values = given[name]
             if not isinstance(values, pd.Series):
                 values = pd.Series([values], dtype=object)
-            typed = _typed(column, values)
+            typed = typed_values(column, values)
             if not isinstance(given, pd.DataFrame):
                 typed = typed.take([0] * rows).reset_index(drop=True)
             yield str(name), typed
 
 
-def with_columns(frame: pd.DataFrame, columns: Mapping[str, pd.Series]) -> pd.DataFrame:
-    """A frame with these columns in place of its own; pandas' `assign` takes none named self."""
-    changed = frame.copy(deep=False)
-    for name, values in columns.items():
-        changed[name] = values
-    return changed
-
-
 def _codec_class(column: Column, table: Table) -> type[Any]:
     """Keys are issued anew, also those not marked (`Table.issues`)."""
     return IdentifierCodec if table.issues(column) else _CODECS[column.kind]
-
-
-def _typed(column: Column, values: pd.Series) -> pd.Series:
-    """Given values in the column's exact type; ModelError where one would change on its way."""
-    if isinstance(values.dtype, pd.CategoricalDtype):
-        values = values.astype(object)
-    try:
-        array = pa.Array.from_pandas(values.reset_index(drop=True), type=column_type(column))
-        exact = _is_exact(values, array)
-    except (pa.ArrowException, OverflowError, ValueError, TypeError) as error:
-        raise _unfit(column) from error
-    if not exact:
-        raise _unfit(column)
-    return to_series(array)
-
-
-def _unfit(column: Column) -> ModelError:
-    return ModelError(
-        f"given {column.name}: not of its type {column.physical_type}. Give a value that fits."
-    )
-
-
-def _is_exact(values: pd.Series, array: pa.Array) -> bool:
-    """Whether `array` holds the very values; only fractions may go to the nearest float."""
-    kind = array.type
-    if pa.types.is_floating(kind):
-        return pc.all(pc.is_finite(array)).as_py() is not False
-    timed = pa.types.is_date(kind) or pa.types.is_timestamp(kind)
-    if not (timed or pa.types.is_integer(kind)) or values.dtype == to_series(array).dtype:
-        return True
-    pairs = zip(values[values.notna()], array.drop_null().to_pylist(), strict=True)
-    if timed:
-        return all(_instant(one) == _instant(own) for one, own in pairs)
-    return all(one == own for one, own in pairs)
-
-
-def _instant(value: Any) -> pd.Timestamp:
-    """A date or time as a point in time; without a zone it is in UTC, as Arrow takes it."""
-    stamp = pd.Timestamp(value)
-    return stamp.tz_localize("UTC") if stamp.tz is None else stamp
 
 
 def _as_dtype(values: pd.Series, dtype: Any) -> pd.Series:

@@ -24,7 +24,7 @@ from data_contracts.report import Finding
 from data_contracts.schema import to_arrow, to_frame
 from models.differential_privacy.secure_noise import coins
 from models.encoding.column import FloatArray
-from models.encoding.table import with_columns
+from models.encoding.typed_values import with_columns
 
 CONFIDENCE = 0.99
 GUESSED = 0.5

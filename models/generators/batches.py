@@ -14,7 +14,8 @@ from data_contracts.errors import ModelError
 from models.base import Given
 from models.conditions import Wish
 from models.encoding.column import UNKNOWN, BoolArray, IntArray
-from models.encoding.table import TableCodec, with_columns
+from models.encoding.table import TableCodec
+from models.encoding.typed_values import with_columns
 from models.generators.crowds import crowds
 from models.generators.exact_wishes import asked_exactly
 from models.generators.found_rules import NOTHING, FoundRules

@@ -16,6 +16,7 @@ from data_contracts.errors import ModelError
 from models.conditions import OneOf, Range, Wish
 from models.encoding.column import BoolArray, FloatArray, IntArray
 from models.encoding.table import TableCodec
+from models.encoding.typed_values import with_columns
 from models.generators.kept_rules import replaced
 
 _LEAST, _MOST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
@@ -106,7 +107,7 @@ def asked_exactly(
         other = np.flatnonzero(codec.ticks(name, drawn) != codec.ticks(name, values))
         if len(other):
             meant = replaced(frame[name], rows[other], values.take(other))
-            frame = frame.assign(**{name: meant})
+            frame = with_columns(frame, {name: meant})
     return frame
 
 

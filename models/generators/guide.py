@@ -346,7 +346,7 @@ class Guide:
             raise ModelError(f"given {name}: any of no values. Name one at least.")
         if not self.codec.columns_[name]:
             require_of_constant(self.codec, name, wishes)
-        elif name in self.measures and (ranges or not self.codec.lists(name, named(wishes))):
+        elif name in self.measures and (ranges or not self.codec.draws(name, named(wishes))):
             self._follow(name)
             self.wished[name] = spans_of(self.codec, name, wishes, kinds)
         elif ranges:

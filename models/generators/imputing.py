@@ -14,7 +14,8 @@ from data_contracts.schema import to_arrow
 from models.encoding.category import CategoryCodec
 from models.encoding.column import UNKNOWN, BoolArray, FloatArray, IntArray
 from models.encoding.fixed import FixedCodec
-from models.encoding.table import TableCodec, with_columns
+from models.encoding.table import TableCodec
+from models.encoding.typed_values import with_columns
 from models.generators.batches import Guidance, check_seed
 from models.generators.guide import Guide
 from models.generators.kept_rules import Kept, in_order, mended, replace_rows, replaced

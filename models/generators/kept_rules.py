@@ -16,7 +16,8 @@ from data_contracts.written_checks import breaks_written, multiplied
 from models.encoding.column import BoolArray, IntArray
 from models.encoding.fixed import FixedCodec
 from models.encoding.number import NumberCodec
-from models.encoding.table import TableCodec, with_columns
+from models.encoding.table import TableCodec
+from models.encoding.typed_values import with_columns
 from models.generators.found_rules import NOTHING, FoundRules, among
 
 ROUNDS = 20

@@ -10,7 +10,7 @@ from scipy import stats
 
 from data_contracts.contract import Column
 from data_contracts.report import Finding
-from models.encoding.pattern import parse_pattern
+from models.encoding.pattern import is_limited, parse_pattern
 from models.evaluation.coded import (
     SIDES,
     CodedColumn,
@@ -136,11 +136,13 @@ def _used_again(column: Column, frames: dict[Side, pd.DataFrame]) -> int:
 def _explained(column: Column, shown: int, real: int, made: int) -> bool:
     """Whether so few values are left to a pattern that as many made ones meet real ones by chance.
 
-    Without a pattern, or by one of which nobody knows how many values it has, none ever do.
+    Without a pattern, or by one that sets no end to its values, none ever do.
     """
     pattern = parse_pattern(column.pattern) if column.pattern is not None else None
-    if pattern is None or not shown:
-        return not shown
+    if not shown:
+        return column.pattern is not None
+    if pattern is None or not is_limited(str(column.pattern)):
+        return False
     return bool(stats.binom.sf(shown - 1, made, min(real / pattern.count, 1.0)) >= CHANCE)
 
 

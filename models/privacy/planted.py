@@ -164,6 +164,7 @@ def _with_held_out_rows(coded: CodedTable) -> CodedTable:
             "synthetic": coded.units["holdout"][chosen],
             "holdout": coded.units["holdout"][~chosen],
         },
+        time=None,
     )
 
 

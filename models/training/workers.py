@@ -59,10 +59,16 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     """
     pool = ThreadPoolExecutor(threads, "worker", _alone)
     all_there = threading.Barrier(threads + 1)
-    for _ in range(threads):
-        pool.submit(all_there.wait)
-    all_there.wait()
-    torch.set_num_threads(threads)
+    try:
+        for _ in range(threads):
+            pool.submit(all_there.wait)
+        all_there.wait()
+    except RuntimeError:
+        # The system gives no more threads: those that wait must not do so for ever.
+        all_there.abort()
+        raise
+    finally:
+        torch.set_num_threads(threads)
     return pool
 
 

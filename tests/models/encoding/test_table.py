@@ -82,3 +82,20 @@ def test_a_fraction_goes_to_the_nearest_float() -> None:
 
 def test_a_midnight_may_stand_for_a_date() -> None:
     assert given_to("date", "date32", datetime.datetime(2024, 5, 1)) == DAY
+
+
+@pytest.mark.parametrize(
+    ("values", "drawn"),
+    [((0, 90), True), ((None, 30), True), ((5001,), False), ((35,), False), ((0, -700), False)],
+)
+def test_what_is_never_drawn_stands_for_no_value_that_is(
+    values: tuple[int | None, ...], drawn: bool
+) -> None:
+    """One person has 5,001, one -700; tens are shared, and nothing lies between them."""
+    column = Column(name="x", logical_type="integer", physical_type="int64")
+    seen = [*(10 * (row % 10) for row in range(200)), 5001, -700, None]
+    frame = pd.DataFrame({"x": series(column, seen)})
+    table = Table(name="rows", columns=(column,), source=Source(format="csv", path="x.csv"))
+    codec = TableCodec().fit(frame, table)
+    assert codec.lists("x", values)
+    assert codec.draws("x", values) is drawn

@@ -129,6 +129,7 @@ def test_people_who_were_copied_help_no_planted_copy_to_be_found() -> None:
         return trial.figures["seen"] or np.inf
 
     assert seen(20) >= seen(0) > 0.05
+    assert seen(0) < np.inf
 
 
 def test_where_rows_are_somebody_s_own_the_tests_of_rows_judge() -> None:
