@@ -173,7 +173,7 @@ def _smallest_share(leaks: tuple[Leak | None, ...]) -> float | None:
 def _smallest_leak(test: CopyTest, judged: Finding, leaks: tuple[Leak | None, ...]) -> Finding:
     """The power of one test: the smallest leak, in percent of the synthetic rows, that it sees.
 
-    Undefined where the test refused: there the planted leak would be seen for the one that is.
+    Not stated where the test refused: beside the leak that is there it would say little.
     """
     exact = judged.name == "exact_copies"
     how = "copied verbatim" if exact else "copied with small changes"

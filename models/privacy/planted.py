@@ -90,14 +90,22 @@ def _is_caught(
 
 
 def planted_finding(test: CopyTest, leaks: PlantedLeaks) -> Finding:
-    """`planted_leaks`: how many of the four kinds of leak the gate sees in this table."""
+    """`planted_leaks`: how many of the four kinds of leak the gate sees in this table.
+
+    That verbatim leaks are missed in a large table is the gate's fault, unless the release is
+    refused for its own.
+    """
     missed = [name for name, seen in leaks.caught.items() if not seen]
     large = min(leaks.own_units, leaks.held_out) >= ENOUGH_UNITS
     state: State = "pass"
     detail = "Every planted leak was caught by at least one test."
     if missed:
         state, detail = "info", f"Not caught here: {'; '.join(missed)}."
-        if large and any("verbatim" in name for name in missed):
+        if min(test.exact_p_value(), test.tail_p_value()) <= test.level:
+            detail += (
+                " The release holds copies of its own, beside which others are told less well."
+            )
+        elif large and any("verbatim" in name for name in missed):
             state = "refuse"
             detail = f"The gate is broken, it fails its own control. {detail}"
         elif not large:

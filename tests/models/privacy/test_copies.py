@@ -16,7 +16,7 @@ from models.privacy.copy_controls import Leak, mostly, own_rows
 from models.privacy.copy_votes import CopyTest
 from models.privacy.distance_share import evaluate_distance
 from models.privacy.membership import Attacked
-from models.privacy.planted import PlantedLeaks, plant_leaks
+from models.privacy.planted import PlantedLeaks, plant_leaks, planted_finding
 from models.privacy.trial import Trial, settle
 from tests.models.evaluation.tables import coded, draw_people, named, splice, with_column
 
@@ -195,6 +195,17 @@ def test_a_leak_that_other_plantings_missed_is_not_said_to_be_seen() -> None:
     assert planted.missed == {(Leak(0.002), False), (Leak(0.01, 0.1, 0.05), True)}
 
 
+def test_a_release_that_is_refused_for_its_copies_breaks_no_gate() -> None:
+    missed = PlantedLeaks({"0.2 % verbatim": False}, own_units=20_000, held_out=20_000)
+    copied = splice(FRESH, TRAINING.slice(0, 150))
+    found = [
+        planted_finding(CopyTest.of(coded(TRAINING, rows, HOLDOUT), 0.005), missed)
+        for rows in (FRESH, copied)
+    ]
+    assert [each.state for each in found] == ["refuse", "info"]
+    assert "copies of its own" in found[1].detail
+
+
 @pytest.mark.parametrize(("leak_share", "state"), [(0.1, "pass"), (0.002, "inconclusive")])
 def test_a_gate_that_could_not_see_a_leak_of_the_contracts_share_is_inconclusive(
     leak_share: float, state: str
@@ -208,7 +219,7 @@ def test_a_gate_that_could_not_see_a_leak_of_the_contracts_share_is_inconclusive
 
 
 def test_the_power_of_a_test_that_refused_is_not_stated() -> None:
-    """A planted leak would be seen for the leak that is there."""
+    """Beside the leak that is there it would say little of other tables."""
     found = evaluate_copies(coded(TRAINING, splice(FRESH, TRAINING.slice(0, 150)), HOLDOUT))
     power = named(found, "smallest_exact_leak")
     assert (power.value, power.bar, power.state) == (None, None, "info")
