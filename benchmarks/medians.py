@@ -66,13 +66,22 @@ def _line(group: list[Row], grouped: dict[tuple[str, str], list[Row]]) -> Line:
 
 
 def values_of(row: Row) -> dict[str, float]:
-    """The numbers of one run, under the names of measures and costs; ceilings beside them."""
+    """The numbers of one run, under the names of measures and costs.
+
+    Beside a measure stand what real rows get (`NAME reference`), the ends of its interval
+    (`NAME low`, `NAME high`) and, of an error, its ceiling and its multiple of that.
+    """
     values = _costs(row.get("costs", {}))
     for name, figure in row.get("figures", {}).items():
         if figure["value"] is None:
             continue
         values[name] = figure["value"]
+        for end in ("low", "high"):
+            if figure.get(end) is not None:
+                values[f"{name} {end}"] = figure[end]
         reference = figure["reference"]
+        if reference is not None:
+            values[f"{name} reference"] = reference
         if name.endswith("_error") and reference is not None:
             values[f"{name.removesuffix('_error')}_ceiling"] = reference
             if reference > 0:

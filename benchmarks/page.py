@@ -32,6 +32,9 @@ _READING = """How to read the tables:
   and tested on held-out ones (ROC AUC of the rarest class: trtr for real, tstr for synthetic).
 - **dcr share**: share of synthetic rows closer to a training row than to a held-out one. 0.5 is the
   goal; reaching it proves nothing.
+- **alpha precision**, **beta recall**: do synthetic rows fill the balls that hold each share of the
+  real rows, and do real rows have synthetic ones near by? In brackets what held-out rows get.
+- **risks**: in the bands of a report; [the gate](privacy_gate.md) says what each attack does.
 - **verdict**: what the gate, with its own tests for copies and its default bars, said of the runs.
 
 Copies of the training rows look perfect in every figure but those for copies: `bootstrap` is there
@@ -73,6 +76,9 @@ def page_text(rows: Sequence[Row]) -> str:
         parts.append(markdown_table(own, QUALITY))
         parts.append(f"The further figures of `{table}`:\n")
         parts.append(markdown_table(own, FURTHER))
+        parts.append(f"Risks of `{table}`, as the attacks of the gate found them:\n")
+        parts.append(markdown_table(own, RISKS))
+        parts.append(per_class(own))
         parts.append(notes(own))
     if scale:
         parts.append("## Scale\n")
@@ -142,6 +148,52 @@ def over_ceiling(name: str) -> Cell:
     return cell
 
 
+def beside_real(name: str) -> Cell:
+    """A figure, and in brackets that of held-out real rows."""
+
+    def cell(line: Line) -> str:
+        if name not in line.values:
+            return "–"
+        real = line.values.get(f"{name} reference")
+        return f"{line.values[name]:.3f}" + (f" ({real:.3f})" if real is not None else "")
+
+    return cell
+
+
+def per_class(lines: Sequence[Line]) -> str:
+    """Precision and recall of each class of the target; empty where it has none.
+
+    The ends in brackets are those of Wilson's interval.
+    """
+    names = dict.fromkeys(
+        name
+        for line in lines
+        for name in line.values
+        if name.startswith(("tstr_precision Class ", "tstr_recall Class "))
+        and not name.endswith((" low", " high", " reference"))
+    )
+    if not names:
+        return ""
+    columns = {"generator": _name} | {
+        name.removeprefix("tstr_").replace(" Class ", " of "): with_ends(name) for name in names
+    }
+    told = "Trained on synthetic rows, tested on held-out ones, each class by itself:\n\n"
+    return told + markdown_table(lines, columns)
+
+
+def with_ends(name: str) -> Cell:
+    """A figure and the ends of its interval; undefined where it has no value."""
+
+    def cell(line: Line) -> str:
+        if name not in line.values:
+            return "undefined"
+        low, high = (line.values.get(f"{name} {end}") for end in ("low", "high"))
+        ends = f" ({low:.3f} to {high:.3f})" if low is not None and high is not None else ""
+        return f"{line.values[name]:.3f}{ends}"
+
+    return cell
+
+
 def _name(line: Line) -> str:
     return f"**{line.generator}**" if line.origin == "ours" else line.generator
 
@@ -176,10 +228,21 @@ FURTHER: dict[str, Cell] = {
     "mutual information %": over_ceiling("mutual_information"),
     "three-way %": over_ceiling("three_way"),
     "missingness %": over_ceiling("missingness"),
+    "alpha precision": beside_real("alpha_precision"),
+    "beta recall": beside_real("beta_recall"),
     "trts": number("trts", 3),
+    "refused by": lambda line: ", ".join(f"`{name}`" for name in line.refused_by) or "–",
+}
+RISKS: dict[str, Cell] = {
+    "generator": _name,
     "exact copies": number("exact_copies", 0),
     "tail copies": number("tail_copies", 3),
-    "refused by": lambda line: ", ".join(f"`{name}`" for name in line.refused_by) or "–",
+    "nndr share": number("nndr_share", 3),
+    "membership": number("membership_inference", 3),
+    "outlier membership": number("outlier_membership", 3),
+    "linkability": number("linkability", 3),
+    "singling out": number("singling_out", 3),
+    "inference": number("inference", 3),
 }
 SCALE: dict[str, Cell] = {
     "what": lambda line: line.table,

@@ -63,6 +63,24 @@ def test_times_of_another_day_code_or_machine_are_not_compared(other: dict[str, 
     assert "| **a** | 10.0 | – |" in page_text([done("a", 1, 10.0), peer])
 
 
+def test_the_page_tells_risks_support_and_each_class() -> None:
+    row = done("any_order", 1, 12.34)
+    row["figures"] |= {
+        "alpha_precision": {"value": 0.95, "reference": 0.99, "low": 0.94, "high": 0.96},
+        "linkability": {"value": 0.02, "reference": None, "low": None, "high": None},
+        "tstr_recall Class 'b'": {"value": 0.5, "reference": None, "low": 0.4, "high": 0.6},
+        "tstr_precision Class 'b'": {"value": None, "reference": None, "low": None, "high": None},
+    }
+    other = done("vae", 1, 20.0)
+    other["figures"]["tstr_precision Class 'b'"] = {"value": 0.25, "reference": None}
+    page = page_text([row, other])
+    assert "| 0.950 (0.990) |" in page
+    assert "| **any_order** | – | – | – | – | – | 0.020 | – | – |" in page
+    assert "| generator | recall of 'b' | precision of 'b' |" in page
+    assert "| **any_order** | 0.500 (0.400 to 0.600) | undefined |" in page
+    assert "| **vae** | undefined | 0.250 |" in page
+
+
 def test_the_page_tells_figures_failures_and_values_that_did_not_read() -> None:
     rows = [
         done("any_order", 1, 12.34),
