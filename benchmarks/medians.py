@@ -17,7 +17,8 @@ class Line:
     """One generator on one table. `values` are medians; a figure that no run has is left out.
 
     `spread` holds the lowest and the highest value of the seeds. `refused_by` names the measures
-    that refused any of the runs, `troubles` says why runs are missing.
+    that refused any of the runs, `troubles` says why runs are missing, `remarks` what else is to be
+    known of them.
     """
 
     table: str
@@ -29,6 +30,7 @@ class Line:
     verdicts: tuple[str, ...] = ()
     refused_by: tuple[str, ...] = ()
     troubles: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
     unread: int = 0
 
 
@@ -61,6 +63,7 @@ def _line(group: list[Row], grouped: dict[tuple[str, str], list[Row]]) -> Line:
         verdicts=tuple(row["verdict"] for row in done if "verdict" in row),
         refused_by=tuple(dict.fromkeys(n for row in done for n in row.get("refused_by", ()))),
         troubles=tuple(reasons),
+        remarks=tuple(dict.fromkeys(row["remark"] for row in done if "remark" in row)),
         unread=max((sum(row.get("unread", {}).values()) for row in done), default=0),
     )
 

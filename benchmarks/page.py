@@ -118,9 +118,11 @@ def ceilings(lines: Sequence[Line]) -> str:
 
 
 def notes(lines: Sequence[Line]) -> str:
-    """What is missing or was mended, one point each."""
+    """What is missing or to be known besides, one point each."""
     points = [
-        f"- `{line.generator}`: {trouble}." for line in lines for trouble in line.troubles
+        f"- `{line.generator}`: {told}."
+        for line in lines
+        for told in (*line.troubles, *line.remarks)
     ] + [
         f"- `{line.generator}`: {line.unread:,} values did not read as the contract's types and "
         "count as missing."

@@ -77,6 +77,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--page", type=Path, help="default: docs/benchmarks.md for own results")
     parser.add_argument("--peers", type=Path, default=ROOT / ".venv-peers/bin/python")
     parser.add_argument("--timeout", type=float, default=7200, help="seconds for one fit")
+    parser.add_argument("--remark", help="what the page is to say of these runs")
     parser.add_argument("--retry", action="store_true", help="run again what has failed")
     parser.add_argument(
         "--render", "--table-only", action="store_true", help="only re-make the page"
@@ -183,6 +184,8 @@ class _Bench:
             return {**row, "state": "failed", "reason": f"the judge: {error}"}
 
     def _add(self, row: Row) -> None:
+        if self.arguments.remark:
+            row["remark"] = self.arguments.remark
         self.results.add(row)
         print(summary(row), flush=True)
 

@@ -86,12 +86,14 @@ def test_the_page_tells_figures_failures_and_values_that_did_not_read() -> None:
         done("any_order", 1, 12.34),
         done("other", 1, 5.0, origin="published", unread={"age": 3, "sex": 4}, verdict="refused"),
         lost("sdv-tvae", "failed", "not done within 10 s"),
+        done("slow", 1, 9.0, origin="peer", remark="beside other work"),
         lost("sdv-ctgan", "skipped", "no peers' environment: make peers"),
     ]
     page = page_text(rows)
     table = [line for line in page.splitlines() if line.startswith("| **any_order**")]
     assert "| 12.3 | – | 2,000 | 300 | 0.600 | 1.50 × 3.00 | 2.00 × 2.00 |" in table[0]
     assert "- `sdv-tvae`: failed: not done within 10 s." in page
+    assert "- `slow`: beside other work." in page
     assert "- `sdv-ctgan`: skipped: no peers' environment: make peers." in page
     assert "- `other`: 7 values did not read" in page
     assert "| sdv-tvae |" not in page
