@@ -25,7 +25,7 @@ from models.encoding.column import (
     unprefixed,
 )
 from models.encoding.fixed import FixedCodec
-from models.encoding.identifier import IdentifierCodec
+from models.encoding.identifier import IdentifierCodec, within_rules
 from models.encoding.measure import Measure
 from models.encoding.number import NumberCodec
 from models.encoding.temporal import TemporalCodec
@@ -350,6 +350,7 @@ class TableCodec:
             if isinstance(codec, IdentifierCodec)
         }
         for name, codec in issued.items():
+            codec.column, codec.barred = within_rules(codec.column, table)
             codec.in_group = name in table.primary_key and len(table.primary_key) > 1
         self.issued_ = tuple(issued)
 
