@@ -83,7 +83,14 @@ class IdentifierCodec:
 
     def issue(self, first: int, rows: int, random: np.random.Generator) -> pd.Series:
         """The values number `first` to `first + rows - 1`, in the dtype that was learned."""
-        missing = random.random(rows) < self.missing_share_
+        return self._issued(first, random.random(rows) < self.missing_share_)
+
+    def whole(self, first: int, rows: int) -> pd.Series:
+        """The same values with not one missing."""
+        return self._issued(first, np.zeros(rows, dtype=np.bool_))
+
+    def _issued(self, first: int, missing: BoolArray) -> pd.Series:
+        rows = len(missing)
         values: Sequence[bool | int | str]
         if self.column.logical_type == "string":
             values = self._texts(first, rows)

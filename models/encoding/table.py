@@ -138,6 +138,12 @@ class TableCodec:
             if isinstance(codec, IdentifierCodec)
         }
 
+    def whole(self, name: str, first_row: int, rows: int) -> pd.Series:
+        """The values made up for a column, `(rows,)`, with not one missing."""
+        codec = self.codecs_[name]
+        assert isinstance(codec, IdentifierCodec)
+        return codec.whole(first_row, rows)
+
     def encode_given(self, given: Given, rows: int) -> IntArray:
         """Codes (rows, parts) of given values, UNKNOWN where nothing is given.
 

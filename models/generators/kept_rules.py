@@ -1,7 +1,7 @@
 """Drawn rows that keep the contract's rules: broken ones are drawn again, then mended."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from models.encoding.number import NumberCodec
 from models.encoding.table import TableCodec
 from models.encoding.typed_values import with_columns
 from models.generators.found_rules import NOTHING, FoundRules, among
+from models.generators.issued_presence import with_presence
 
 ROUNDS = 20
 """How often rows that break a rule are drawn again; then as often again, and mended."""
@@ -76,7 +77,8 @@ class Kept:
 
     `given` columns are not mended, nor those of one value. `outside` says which rows do not keep
     what was wished. `found` are rules that yield where a row cannot keep them beside all this,
-    `earlier` the keys of rows that were drawn before.
+    `earlier` the keys of rows that were drawn before. `issued` are the values of made-up columns
+    of which a rule says when they are missing: not one is missing here.
     """
 
     table: Table
@@ -85,6 +87,7 @@ class Kept:
     outside: Callable[[pd.DataFrame], BoolArray]
     found: FoundRules = NOTHING
     earlier: EarlierKeys | None = None
+    issued: Mapping[str, pd.Series] = field(default_factory=dict)
 
     @property
     def still(self) -> frozenset[str]:
@@ -173,6 +176,7 @@ def keep_rules(frame: pd.DataFrame, kept: Kept, redraw: Redraw) -> pd.DataFrame:
         return frame
     patience = Patience(len(frame), 2 * ROUNDS)
     for attempt in range(MOST_ROUNDS):
+        frame = with_presence(frame, kept.table, kept.issued)
         broken = kept.broken(frame)
         if attempt < FOUND_ROUNDS:
             broken |= kept.found.broken(frame, kept.table, kept.codec) | kept.beyond(frame)
@@ -186,6 +190,7 @@ def keep_rules(frame: pd.DataFrame, kept: Kept, redraw: Redraw) -> pd.DataFrame:
             frame = mended(frame, kept, rule)
         for rule in in_order(kept.table.row_rules) if attempt >= ROUNDS else ():
             frame = mended(frame, kept, rule)
+    frame = with_presence(frame, kept.table, kept.issued)
     left = int(kept.broken(frame).sum())
     if left:
         raise ModelError(_unkept(frame, kept, left))
