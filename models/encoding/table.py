@@ -154,9 +154,10 @@ class TableCodec:
             codec, place = self.codecs_[name], self.columns_[name]
             outside = codec.outside(values)
             if bool(outside.any()):
+                odd = values[outside].iloc[0]
                 raise ModelError(
-                    f"given {name}: {int(outside.sum())} of {rows} values cannot be given. It can "
-                    f"be {codec.domain}."
+                    f"given {name}: {int(outside.sum())} of {rows} values cannot be given, such as "
+                    f"{'a missing one' if pd.isna(odd) else odd}. It can be {codec.domain}."
                 )
             codes[:, place.start : place.stop] = codec.encode(values)
         return codes

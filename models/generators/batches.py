@@ -150,7 +150,8 @@ def sample_frame(
         frame = batch.draw(np.arange(rows), request.first_row + start)
         names = frozenset() if given is None else frozenset(map(str, given.keys()))
         issued = issued_by_rule(table, codec, request.first_row + start, rows)
-        kept = Kept(table, codec, names, batch.outside, maker.found, earlier, issued)
+        numbered = start if isinstance(given, pd.DataFrame) else None
+        kept = Kept(table, codec, names, batch.outside, maker.found, earlier, issued, numbered)
         frames.append(keep_rules(frame, kept, batch.redraw))
         earlier.add(frames[-1])
     return frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
@@ -284,6 +285,9 @@ def _check(table: Table, request: Request, *, wishes: bool) -> None:
             f"table {table.name!r}: given {', '.join(unknown)}, which it does not have. Its "
             f"columns: {', '.join(table.column_names)}."
         )
+    names = pd.Index(list(request.given.keys()))
+    if twice := ", ".join(map(str, names[names.duplicated()])):
+        raise ModelError(f"table {table.name!r}: given {twice} twice. Give each column once.")
     if several := [name for name, value in _singles(request.given) if is_list_like(value)]:
         raise ModelError(
             f"table {table.name!r}: given {', '.join(several)}: several values for one column. "

@@ -175,6 +175,8 @@ def test_each_row_can_be_given_values_of_its_own(name: str, fitted: dict[str, Ge
         ({"plan": None}, "plan"),
         ({"first": 2019, "last": 2001}, "first <= last"),
         (pd.DataFrame({"age": [30, 31]}), "2 given rows"),
+        (pd.DataFrame({"age": [30, 31, 301, 32, 33]}), "such as 301"),
+        (pd.DataFrame([[30, 31]] * 5, columns=["age", "age"]), "age twice"),
         ({"age": pd.Series([30, 31, 32, 33, 34])}, "a frame with a row"),
         ({"age": [30, 31, 32, 33, 34]}, "a frame with a row"),
     ],
