@@ -24,6 +24,8 @@ from models.generators.kept_rules import Kept, in_order, mended, replace_rows, r
 ROUNDS = 20
 """How often cells are filled in again in rows that then break a rule; then they are mended, and
 once more as often where that leaves fewer of them."""
+COPIES = 64
+"""How often each of the last such rows is drawn at once before it is mended."""
 BATCH_ROWS = 2**16
 POINT_DRAWS = 21
 """Draws behind a point estimate; odd, so that their median is one of them."""
@@ -185,11 +187,30 @@ class Imputer:
             again = whole.iloc[broken].reset_index(drop=True)
             if attempt != ROUNDS:
                 known = frame.iloc[broken].reset_index(drop=True)
-                again = self._drawn(codes[broken], known, gaps, random)
+                copies = COPIES if attempt == ROUNDS - 1 else 1
+                again = self._first_kept(codes[broken], known, gaps, random, copies)
             if attempt >= ROUNDS and self.table.row_rules:
                 again = self._mended(again, gaps)
             whole = replace_rows(whole, broken, again[list(missing)])
         return self._opened(frame, keys.opened(frame, whole, missing), missing)
+
+    def _first_kept(
+        self,
+        codes: IntArray,
+        frame: pd.DataFrame,
+        missing: dict[str, BoolArray],
+        random: np.random.Generator,
+        copies: int,
+    ) -> pd.DataFrame:
+        """As `_drawn`, each row so many times over: the first that keeps the rules, if one does."""
+        copies = min(copies, max(1, BATCH_ROWS // len(frame)))
+        rows = np.repeat(np.arange(len(frame)), copies)
+        gaps = {name: gap[rows] for name, gap in missing.items()}
+        drawn = self._drawn(codes[rows], frame.iloc[rows].reset_index(drop=True), gaps, random)
+        kept = ~self._broken(drawn, gaps).reshape(-1, copies)
+        first = kept.argmax(1) + copies * np.arange(len(frame))
+        chosen: pd.DataFrame = drawn.iloc[first].reset_index(drop=True)
+        return chosen
 
     def _drawn(
         self,

@@ -270,3 +270,23 @@ def test_rows_that_are_filled_in_repeat_no_key(
     model.table_ = table.model_copy(update={"columns": promised})
     with pytest.raises(ModelError, match="1 rows cannot be filled in without repeating"):
         model.impute(Dataset(contract, {"stays": holed}), seed=2, point=point)
+
+
+def test_what_chance_seldom_meets_is_drawn_often_enough() -> None:
+    """Who has no address did not take the letter, as one in ten does: no code tells the network."""
+    text = Column(name="address", logical_type="string", physical_type="string", role="identifier")
+    flag = Column(name="letter", logical_type="boolean", physical_type="bool")
+    rule = parse_rule("address present when letter == true else missing", None)
+    assert rule is not None
+    table = Table(name="people", columns=(flag, text), source=Source(format="csv", path="p.csv"),
+                  row_rules=(rule,))  # fmt: skip
+    letter = np.arange(300) % 10 > 0
+    address = pa.array([f"a{row:04}" for row in range(300)], mask=~letter)
+    rows = to_frame(pa.table({"letter": letter, "address": address}, arrow_schema(table)))
+    contract = Contract(id="people", version="1", tables=(table,))
+    options = AnyOrderOptions(width=16, blocks=0, epochs=1)
+    model = AnyOrderGenerator(options).fit(Dataset(contract, {"people": rows}), seed=1)
+    holed = rows.copy()
+    holed["letter"] = holed["letter"].where(holed["address"].notna())
+    filled = model.impute(Dataset(contract, {"people": holed}), seed=2).frame
+    assert filled["letter"].tolist() == rows["letter"].tolist()
