@@ -17,6 +17,7 @@ from models.base import Generator
 from models.registry import REGISTRY, load_generator, resolve
 from tests.checks.members import (
     CHOICES,
+    CONTRACT,
     RARE,
     ROWS,
     TABLE,
@@ -219,6 +220,9 @@ def test_a_folder_of_something_else_is_refused(
     other = TABLE.model_copy(update={"name": "others"})
     with pytest.raises(ModelError, match="members"):
         load_generator(Contract(id="other", version="1", tables=(other,)), tmp_path)
+    turned = TABLE.model_copy(update={"columns": TABLE.columns[::-1]})
+    with pytest.raises(ModelError, match="has not the columns that it was made for: id "):
+        load_generator(CONTRACT.model_copy(update={"tables": (turned,)}), tmp_path)
     (tmp_path / "arrays.safetensors").write_bytes(b"\x80\x04nonsense")
     with pytest.raises(ModelError, match=r"arrays\.safetensors"):
         load_generator(contract_for(name), tmp_path)
