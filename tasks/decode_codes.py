@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from data_contracts.contract import Contract
 from data_contracts.errors import StoreError
 from tasks.fit_encoder import ENCODER
-from tasks.foreign_files import draft_of, give_name
+from tasks.foreign_files import draft_of, give_name, written_whole
 from tasks.publish_share import HOLDER_KEY, MARK, MODEL_KEY, RECIPIENT_KEY, holder_mark, noise_key
 from tasks.sealing import RELEASE_KEY
 from tasks.sealing_keys import SealError
@@ -27,7 +27,7 @@ def decode_codes(codes: Path, contract: Contract, store: str, output: Path) -> i
     `output` appears whole or not at all, and only its owner may read it: it holds real rows. The
     key is the one that the contract's `share.holder` names. The encoder is read from the store.
     Raises SealError for what are no codes, damaged ones, or another holder's; StoreError where the
-    encoder is gone, ContractError where `output` cannot be a file.
+    encoder is gone or the disk is full, ContractError where `output` cannot be a file.
     """
     from models.representation.keyed_encoder import KeyedEncoder
 
@@ -50,7 +50,7 @@ def decode_codes(codes: Path, contract: Contract, store: str, output: Path) -> i
     with draft_of(output) as draft:
         rows = encoder.decode(values.astype(np.float64), key, numbers, seed=contract.sampling.seed)
         read = pa.Table.from_pandas(rows, preserve_index=False)
-        with os.fdopen(os.dup(draft), "wb") as stream:
+        with written_whole(output), os.fdopen(os.dup(draft), "wb") as stream:
             pq.write_table(read.add_column(0, MARK, pa.array(numbers)), stream)
         give_name(draft, output)
     return int(read.num_rows)

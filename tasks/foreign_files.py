@@ -80,16 +80,22 @@ def give_name(file: int, path: Path) -> None:
     decrypted.
     """
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    with written_whole(path), contextlib.ExitStack() as stack:
+        stack.callback(draft.unlink, missing_ok=True)
+        os.fsync(file)
+        _link(file, draft)
+        draft.replace(path)
+
+
+@contextlib.contextmanager
+def written_whole(path: Path) -> Iterator[None]:
+    """Around what writes a draft of `path`: StoreError where the disk is full or refuses it."""
     try:
-        with contextlib.ExitStack() as stack:
-            stack.callback(draft.unlink, missing_ok=True)
-            os.fsync(file)
-            _link(file, draft)
-            draft.replace(path)
+        yield
     except OSError as error:
         raise StoreError(
-            f"{path}: cannot be written ({error.strerror}). What was there is as it was. Check "
-            "free space and permissions, then run again."
+            f"{path}: cannot be written ({error.strerror or error}). What was there is as it was. "
+            "Check free space and permissions, then run again."
         ) from None
 
 

@@ -1,5 +1,6 @@
 """Identifiers: issued anew by kind or pattern, never copied, never modelled."""
 
+import math
 from collections.abc import Sequence
 from decimal import Decimal
 from itertools import pairwise
@@ -10,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from data_contracts.checks import own_bound
-from data_contracts.contract import Column
+from data_contracts.contract import Column, Comparison, Table
 from data_contracts.errors import ModelError
 from data_contracts.schema import arrow_type, column_type, to_series
 from models.encoding.column import THRESHOLD, BoolArray, IntArray, Part, State, unit_counts
@@ -51,6 +52,8 @@ class IdentifierCodec:
         self.column, self.threshold = column, threshold
         # One of several columns of a key may repeat its values.
         self.in_group = False
+        # Numbers that a rule of the contract rules out.
+        self.barred: list[int] = []
 
     def fit(self, values: pd.Series, units: IntArray | None = None) -> Self:
         """Learns the share of missing values and, where nothing else is known, the shape."""
@@ -80,7 +83,14 @@ class IdentifierCodec:
 
     def issue(self, first: int, rows: int, random: np.random.Generator) -> pd.Series:
         """The values number `first` to `first + rows - 1`, in the dtype that was learned."""
-        missing = random.random(rows) < self.missing_share_
+        return self._issued(first, random.random(rows) < self.missing_share_)
+
+    def whole(self, first: int, rows: int) -> pd.Series:
+        """The same values with not one missing."""
+        return self._issued(first, np.zeros(rows, dtype=np.bool_))
+
+    def _issued(self, first: int, missing: BoolArray) -> pd.Series:
+        rows = len(missing)
         values: Sequence[bool | int | str]
         if self.column.logical_type == "string":
             values = self._texts(first, rows)
@@ -135,11 +145,15 @@ class IdentifierCodec:
         """Whole numbers, days or ticks from the contract's least on; 1 (or 2000) without one."""
         low, high = self._limits()
         steps = self._steps()
-        self._check_room((high - low) // steps[-1] + 1, first + rows)
-        if first + rows <= (high - low) // steps[0] + 1:
+        barred = [number for number in self.barred if low <= number <= high]
+        self._check_room((high - low) // steps[-1] + 1 - len(barred), first + rows)
+        if not barred and first + rows <= (high - low) // steps[0] + 1:
             return range(low + first * steps[0], low + (first + rows) * steps[0], steps[0])
-        span = max(0, high - low)
-        return [low + _multiple(index, steps, span) for index in range(first, first + rows)]
+        span = max(0, high - low - len(barred))
+        numbers = [low + _multiple(index, steps, span) for index in range(first, first + rows)]
+        for gap in barred:
+            numbers = [number + (number >= gap) for number in numbers]
+        return numbers
 
     def _limits(self) -> tuple[int, int]:
         target = arrow_type(self.column.physical_type)
@@ -195,6 +209,31 @@ class IdentifierCodec:
         else:
             array = pa.array(values).cast(target)
         return to_series(array)
+
+
+def within_rules(column: Column, table: Table) -> tuple[Column, list[int]]:
+    """The column with the limits that the table's rules set beside its own, and barred numbers.
+
+    What is issued follows from a row's number, so that no other draw could keep such a rule.
+    """
+    lows, highs, barred = [column.minimum], [column.maximum], set()
+    for rule in table.row_rules:
+        if not isinstance(rule, Comparison) or rule.left != column.name:
+            continue
+        if isinstance(rule.right, str) or not math.isfinite(rule.right):
+            continue
+        bound = Decimal(str(rule.right))
+        if rule.operator == "!=":
+            barred.update([int(bound)] if bound == int(bound) else [])
+        if rule.operator in (">", ">=", "=="):
+            lows.append(math.floor(bound) + 1 if rule.operator == ">" else math.ceil(bound))
+        if rule.operator in ("<", "<=", "=="):
+            highs.append(math.ceil(bound) - 1 if rule.operator == "<" else math.floor(bound))
+    limits = {
+        "minimum": max((one for one in lows if one is not None), default=None),
+        "maximum": min((one for one in highs if one is not None), default=None),
+    }
+    return (column.model_copy(update=limits) if lows[1:] or highs[1:] else column), sorted(barred)
 
 
 def _multiple(index: int, steps: Sequence[int], span: int) -> int:

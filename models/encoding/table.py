@@ -25,7 +25,7 @@ from models.encoding.column import (
     unprefixed,
 )
 from models.encoding.fixed import FixedCodec
-from models.encoding.identifier import IdentifierCodec
+from models.encoding.identifier import IdentifierCodec, within_rules
 from models.encoding.measure import Measure
 from models.encoding.number import NumberCodec
 from models.encoding.temporal import TemporalCodec
@@ -138,6 +138,12 @@ class TableCodec:
             if isinstance(codec, IdentifierCodec)
         }
 
+    def whole(self, name: str, first_row: int, rows: int) -> pd.Series:
+        """The values made up for a column, `(rows,)`, with not one missing."""
+        codec = self.codecs_[name]
+        assert isinstance(codec, IdentifierCodec)
+        return codec.whole(first_row, rows)
+
     def encode_given(self, given: Given, rows: int) -> IntArray:
         """Codes (rows, parts) of given values, UNKNOWN where nothing is given.
 
@@ -148,9 +154,10 @@ class TableCodec:
             codec, place = self.codecs_[name], self.columns_[name]
             outside = codec.outside(values)
             if bool(outside.any()):
+                odd = values[outside].iloc[0]
                 raise ModelError(
-                    f"given {name}: {int(outside.sum())} of {rows} values cannot be given. It can "
-                    f"be {codec.domain}."
+                    f"given {name}: {int(outside.sum())} of {rows} values cannot be given, such as "
+                    f"{'a missing one' if pd.isna(odd) else odd}. It can be {codec.domain}."
                 )
             codes[:, place.start : place.stop] = codec.encode(values)
         return codes
@@ -350,6 +357,7 @@ class TableCodec:
             if isinstance(codec, IdentifierCodec)
         }
         for name, codec in issued.items():
+            codec.column, codec.barred = within_rules(codec.column, table)
             codec.in_group = name in table.primary_key and len(table.primary_key) > 1
         self.issued_ = tuple(issued)
 

@@ -20,6 +20,7 @@ from models.generators.crowds import crowds
 from models.generators.exact_wishes import asked_exactly
 from models.generators.found_rules import NOTHING, FoundRules
 from models.generators.guide import Guide
+from models.generators.issued_presence import issued_by_rule
 from models.generators.kept_rules import EarlierKeys, Kept, keep_rules
 from models.registry import REGISTRY
 
@@ -148,7 +149,9 @@ def sample_frame(
         batch = _Batch(maker, rows, given, np.random.default_rng(seed))
         frame = batch.draw(np.arange(rows), request.first_row + start)
         names = frozenset() if given is None else frozenset(map(str, given.keys()))
-        kept = Kept(table, codec, names, batch.outside, maker.found, earlier)
+        issued = issued_by_rule(table, codec, request.first_row + start, rows)
+        numbered = start if isinstance(given, pd.DataFrame) else None
+        kept = Kept(table, codec, names, batch.outside, maker.found, earlier, issued, numbered)
         frames.append(keep_rules(frame, kept, batch.redraw))
         earlier.add(frames[-1])
     return frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
@@ -282,6 +285,9 @@ def _check(table: Table, request: Request, *, wishes: bool) -> None:
             f"table {table.name!r}: given {', '.join(unknown)}, which it does not have. Its "
             f"columns: {', '.join(table.column_names)}."
         )
+    names = pd.Index(list(request.given.keys()))
+    if twice := ", ".join(map(str, names[names.duplicated()])):
+        raise ModelError(f"table {table.name!r}: given {twice} twice. Give each column once.")
     if several := [name for name, value in _singles(request.given) if is_list_like(value)]:
         raise ModelError(
             f"table {table.name!r}: given {', '.join(several)}: several values for one column. "

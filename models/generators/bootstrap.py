@@ -14,7 +14,7 @@ from data_contracts.schema import arrow_schema, to_arrow, to_frame
 from models.base import Given, ProgressCallback
 from models.encoding.column import State
 from models.generators.batches import check_fitted, check_seed, only_table, refuse_given
-from models.generators.stored import StoredModel, read_model, write_model
+from models.generators.stored import StoredModel, read_model, types_of, write_model
 
 
 class BootstrapOptions(Record):
@@ -66,7 +66,8 @@ class BootstrapGenerator:
         with pa.ipc.new_file(sink, self.rows_.schema) as writer:
             writer.write_table(self.rows_)
         rows = np.frombuffer(sink.getvalue(), dtype=np.uint8)
-        write_model(folder, StoredModel(self.name, self.table_.name, {}, State(), {"rows": rows}))
+        name, columns = self.table_.name, types_of(self.table_)
+        write_model(folder, StoredModel(self.name, name, {}, State(), {"rows": rows}, columns))
 
     @classmethod
     def load(cls, folder: Path, contract: Contract) -> Self:

@@ -18,17 +18,20 @@ from models.encoding.table import TableCodec
 from models.encoding.typed_values import with_columns
 from models.generators.batches import Guidance, check_seed
 from models.generators.guide import Guide
+from models.generators.imputed_keys import ImputedKeys
 from models.generators.kept_rules import Kept, in_order, mended, replace_rows, replaced
 
 ROUNDS = 20
 """How often cells are filled in again in rows that then break a rule; then they are mended, and
 once more as often where that leaves fewer of them."""
+COPIES = 64
+"""How often each of the last such rows is drawn at once before it is mended."""
 BATCH_ROWS = 2**16
 POINT_DRAWS = 21
 """Draws behind a point estimate; odd, so that their median is one of them."""
 
 
-_Fill = Callable[[pd.DataFrame, np.random.SeedSequence], pd.DataFrame]
+_Fill = Callable[[pd.DataFrame, np.random.SeedSequence, ImputedKeys], pd.DataFrame]
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,8 @@ class Imputer:
 
     Identifiers and columns without any value stay as they are; a column that had one value in every
     row learned from gets it. What breaks a rule of the contract however it is drawn is moved onto
-    the known cells, or stays missing; ModelError where it is required.
+    the known cells, or stays missing, as does what only repeats another row in columns that are
+    unique together; ModelError where it is required.
     """
 
     codec: TableCodec
@@ -61,17 +65,35 @@ class Imputer:
         frame = self._prepared(frame)
         starts = range(0, max(len(frame), 1), BATCH_ROWS)
         seeds = np.random.SeedSequence(seed).spawn(len(starts))
-        filled = [
-            fill(frame.iloc[start : start + BATCH_ROWS].reset_index(drop=True), child)
-            for start, child in zip(starts, seeds, strict=True)
-        ]
+        keys, filled = ImputedKeys(self.table, frame), []
+        for start, child in zip(starts, seeds, strict=True):
+            rows = frame.iloc[start : start + BATCH_ROWS].reset_index(drop=True)
+            filled.append(fill(rows, child, keys))
+            keys.add(filled[-1])
         return filled[0] if len(filled) == 1 else pd.concat(filled, ignore_index=True)
 
-    def _drawn_batch(self, frame: pd.DataFrame, seed: np.random.SeedSequence) -> pd.DataFrame:
-        return self._batch(frame, np.random.default_rng(seed))
+    def _drawn_batch(
+        self, frame: pd.DataFrame, seed: np.random.SeedSequence, keys: ImputedKeys
+    ) -> pd.DataFrame:
+        return self._batch(frame, np.random.default_rng(seed), keys)
 
-    def _point_batch(self, frame: pd.DataFrame, seed: np.random.SeedSequence) -> pd.DataFrame:
-        draws = [self._drawn_batch(frame, one) for one in seed.spawn(POINT_DRAWS)]
+    def _point_batch(
+        self, frame: pd.DataFrame, seed: np.random.SeedSequence, keys: ImputedKeys
+    ) -> pd.DataFrame:
+        """Rows whose points repeat another one's key are drawn once more instead."""
+        points = self._points(frame, seed, keys)
+        again = keys.repeated(points, self._missing(frame))
+        rows = np.flatnonzero(again)
+        if not len(rows):
+            return points
+        keys.add(points[~again])
+        known = frame.iloc[rows].reset_index(drop=True)
+        return replace_rows(points, rows, self._drawn_batch(known, seed.spawn(1)[0], keys))
+
+    def _points(
+        self, frame: pd.DataFrame, seed: np.random.SeedSequence, keys: ImputedKeys
+    ) -> pd.DataFrame:
+        draws = [self._drawn_batch(frame, one, keys) for one in seed.spawn(POINT_DRAWS)]
         columns = {name: frame[name].reset_index(drop=True) for name in frame.columns}
         gaps = self._missing(frame)
         for names in self._tied(list(gaps)):
@@ -114,7 +136,7 @@ class Imputer:
         """The columns in groups: those of a rule or a combination, by itself or in a chain."""
         found = self.guided.found
         ties: list[Sequence[str]] = [rule.columns for rule in (*self.table.row_rules, *found.rules)]
-        ties += [*self.codec.combinations_, *found.combinations]
+        ties += [*self.codec.combinations_, *found.combinations, *self.table.unique_groups]
         ties += [(never.left, never.right) for never in found.nevers]
         groups = [{name} for name in names]
         for tie in ties:
@@ -130,12 +152,14 @@ class Imputer:
             if len(parts)
         }
 
-    def _batch(self, frame: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
+    def _batch(
+        self, frame: pd.DataFrame, random: np.random.Generator, keys: ImputedKeys
+    ) -> pd.DataFrame:
         missing = self._missing(frame)
         rows = np.flatnonzero(np.any([np.zeros(len(frame), bool), *missing.values()], axis=0))
         if not len(rows):
             return frame
-        filled = self._filled(frame.iloc[rows].reset_index(drop=True), random)
+        filled = self._filled(frame.iloc[rows].reset_index(drop=True), random, keys)
         for name in missing:
             mine = np.flatnonzero(missing[name][rows])
             if len(mine):
@@ -144,7 +168,9 @@ class Imputer:
                 frame = with_columns(frame, {name: whole})
         return frame
 
-    def _filled(self, frame: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
+    def _filled(
+        self, frame: pd.DataFrame, random: np.random.Generator, keys: ImputedKeys
+    ) -> pd.DataFrame:
         missing = self._missing(frame)
         codes = self.codec.encode(frame)
         for name, rows in missing.items():
@@ -152,7 +178,7 @@ class Imputer:
             codes[rows, parts.start : parts.stop] = UNKNOWN
         whole, left = self._drawn(codes, frame, missing, random), len(frame) + 1
         for attempt in range(2 * ROUNDS):
-            broken = np.flatnonzero(self._broken(whole, missing))
+            broken = np.flatnonzero(self._broken(whole, missing) | keys.repeated(whole, missing))
             if not len(broken):
                 return whole
             if attempt > ROUNDS and len(broken) >= left:
@@ -161,11 +187,30 @@ class Imputer:
             again = whole.iloc[broken].reset_index(drop=True)
             if attempt != ROUNDS:
                 known = frame.iloc[broken].reset_index(drop=True)
-                again = self._drawn(codes[broken], known, gaps, random)
-            if attempt >= ROUNDS:
+                copies = COPIES if attempt == ROUNDS - 1 else 1
+                again = self._first_kept(codes[broken], known, gaps, random, copies)
+            if attempt >= ROUNDS and self.table.row_rules:
                 again = self._mended(again, gaps)
             whole = replace_rows(whole, broken, again[list(missing)])
-        return self._opened(frame, whole, missing)
+        return self._opened(frame, keys.opened(frame, whole, missing), missing)
+
+    def _first_kept(
+        self,
+        codes: IntArray,
+        frame: pd.DataFrame,
+        missing: dict[str, BoolArray],
+        random: np.random.Generator,
+        copies: int,
+    ) -> pd.DataFrame:
+        """As `_drawn`, each row so many times over: the first that keeps the rules, if one does."""
+        copies = min(copies, max(1, BATCH_ROWS // len(frame)))
+        rows = np.repeat(np.arange(len(frame)), copies)
+        gaps = {name: gap[rows] for name, gap in missing.items()}
+        drawn = self._drawn(codes[rows], frame.iloc[rows].reset_index(drop=True), gaps, random)
+        kept = ~self._broken(drawn, gaps).reshape(-1, copies)
+        first = kept.argmax(1) + copies * np.arange(len(frame))
+        chosen: pd.DataFrame = drawn.iloc[first].reset_index(drop=True)
+        return chosen
 
     def _drawn(
         self,

@@ -1,7 +1,7 @@
 """Drawn rows that keep the contract's rules: broken ones are drawn again, then mended."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,11 +19,14 @@ from models.encoding.number import NumberCodec
 from models.encoding.table import TableCodec
 from models.encoding.typed_values import with_columns
 from models.generators.found_rules import NOTHING, FoundRules, among
+from models.generators.issued_presence import with_presence
 
 ROUNDS = 20
 """How often rows that break a rule are drawn again; then as often again, and mended."""
 MOST_ROUNDS = 1000
 """The same where fewer of them are left every now and then."""
+MOST_NAMED = 10
+"""Given rows that a message names."""
 FOUND_ROUNDS = 10
 """How often rows that break a rule found by itself, or that lead beyond what was learned, are drawn
 again before that yields to a wish."""
@@ -76,7 +79,9 @@ class Kept:
 
     `given` columns are not mended, nor those of one value. `outside` says which rows do not keep
     what was wished. `found` are rules that yield where a row cannot keep them beside all this,
-    `earlier` the keys of rows that were drawn before.
+    `earlier` the keys of rows that were drawn before. `issued` are the values of made-up columns
+    of which a rule says when they are missing: not one is missing here. `first_given` is the
+    number of the first row where each one was given values of its own.
     """
 
     table: Table
@@ -85,6 +90,8 @@ class Kept:
     outside: Callable[[pd.DataFrame], BoolArray]
     found: FoundRules = NOTHING
     earlier: EarlierKeys | None = None
+    issued: Mapping[str, pd.Series] = field(default_factory=dict)
+    first_given: int | None = None
 
     @property
     def still(self) -> frozenset[str]:
@@ -173,6 +180,7 @@ def keep_rules(frame: pd.DataFrame, kept: Kept, redraw: Redraw) -> pd.DataFrame:
         return frame
     patience = Patience(len(frame), 2 * ROUNDS)
     for attempt in range(MOST_ROUNDS):
+        frame = with_presence(frame, kept.table, kept.issued)
         broken = kept.broken(frame)
         if attempt < FOUND_ROUNDS:
             broken |= kept.found.broken(frame, kept.table, kept.codec) | kept.beyond(frame)
@@ -186,13 +194,14 @@ def keep_rules(frame: pd.DataFrame, kept: Kept, redraw: Redraw) -> pd.DataFrame:
             frame = mended(frame, kept, rule)
         for rule in in_order(kept.table.row_rules) if attempt >= ROUNDS else ():
             frame = mended(frame, kept, rule)
-    left = int(kept.broken(frame).sum())
-    if left:
+    frame = with_presence(frame, kept.table, kept.issued)
+    left = np.flatnonzero(kept.broken(frame))
+    if len(left):
         raise ModelError(_unkept(frame, kept, left))
     return frame
 
 
-def _unkept(frame: pd.DataFrame, kept: Kept, left: int) -> str:
+def _unkept(frame: pd.DataFrame, kept: Kept, left: IntArray) -> str:
     """What rows that were drawn so often break, and what can be done."""
     table = kept.table
     rules = [rule.text for rule in table.row_rules]
@@ -203,9 +212,13 @@ def _unkept(frame: pd.DataFrame, kept: Kept, left: int) -> str:
         rules.append(f"{', '.join(names)} unique together{found}")
     unkept = int(kept.outside(frame).sum())
     asked = f"{unkept} do not keep what is asked of {', '.join(sorted(kept.given))}. "
+    which = ""
+    if kept.first_given is not None:
+        shown = ", ".join(str(kept.first_given + int(row)) for row in left[:MOST_NAMED])
+        which = f" Given rows, counted from 0: {shown}{', ...' * (len(left) > MOST_NAMED)}."
     return (
-        f"table {table.name!r}: {left} of {len(frame)} rows break a rule or a wish "
-        f"({'; '.join(rules) or 'given ranges'}) however often they are drawn. "
+        f"table {table.name!r}: {len(left)} of {len(frame)} rows break a rule or a wish "
+        f"({'; '.join(rules) or 'given ranges'}) however often they are drawn.{which} "
         f"{asked if unkept else ''}Give other values, "
         "ask for fewer rows, or relax the rule in the contract."
     )

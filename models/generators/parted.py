@@ -23,7 +23,8 @@ def keep_apart(
     """The rows with those that repeat an earlier part's key drawn again; `earlier` takes them in.
 
     As rows are independent of each other, it is as if all parts had been drawn as one. Identifiers
-    stay as issued. ModelError where new keys hardly come up any more.
+    stay as issued, and a new row is taken where it misses the same ones: a rule may ask for that.
+    ModelError where new keys hardly come up any more.
     """
     issued = [column.name for column in table.columns if table.issues(column)]
     patience = Patience(len(frame), ROUNDS)
@@ -34,7 +35,11 @@ def keep_apart(
             return frame
         if patience.ends(len(rows)):
             break
-        frame = replace_rows(frame, rows, redraw(len(rows), attempt).drop(columns=issued))
+        drawn = redraw(len(rows), attempt)
+        gaps = drawn[issued].isna().to_numpy() == frame[issued].iloc[rows].isna().to_numpy()
+        alike = np.flatnonzero(gaps.all(1))
+        taken = drawn.drop(columns=issued).iloc[alike].reset_index(drop=True)
+        frame = replace_rows(frame, rows[alike], taken)
     groups = "; ".join(", ".join(names) for names in table.unique_groups)
     raise ModelError(
         f"table {table.name!r}: {len(rows)} of {len(frame)} rows of a part repeat others in "

@@ -31,13 +31,18 @@ class CodedGenerator(Protocol):
 
 @dataclass(frozen=True)
 class StoredModel:
-    """What a generator must keep: its registry name, its table, settings, codec and arrays."""
+    """What a generator must keep: its registry name, its table, settings, codec and arrays.
+
+    `columns` are the table's, in their order, with their types; None in models made before they
+    were kept.
+    """
 
     name: str
     table: str
     settings: dict[str, Any]
     codec: State
     arrays: dict[str, npt.NDArray[Any]]
+    columns: dict[str, str] | None = None
 
     @classmethod
     def of(
@@ -45,7 +50,8 @@ class StoredModel:
     ) -> Self:
         """What is kept of a fitted generator: its codec, and what else it names."""
         codec = generator.codec_.state()
-        return cls(generator.name, generator.table_.name, settings, codec, arrays)
+        columns = types_of(generator.table_)
+        return cls(generator.name, generator.table_.name, settings, codec, arrays, columns)
 
     def table_and_codec(self, contract: Contract) -> tuple[Table, TableCodec]:
         """The contract's table that was learned, and its codec as it was fitted."""
@@ -53,14 +59,31 @@ class StoredModel:
         return table, TableCodec.restore(table, self.codec)
 
     def contract_table(self, contract: Contract) -> Table:
-        """The contract's table that was learned; ModelError when the contract has none such."""
+        """The contract's table that was learned; ModelError when the contract has none such.
+
+        Codecs are told apart by their place, so that other columns would decode to each other's
+        values.
+        """
         try:
-            return contract.table(self.table)
+            table = contract.table(self.table)
         except KeyError:
             raise ModelError(
                 f"stored model: made for table {self.table!r}, which contract {contract.id!r} "
                 "does not have. Load it with the contract that it was fitted under."
             ) from None
+        if self.columns is not None and list(types_of(table).items()) != list(self.columns.items()):
+            learned = ", ".join(f"{name} ({kind})" for name, kind in self.columns.items())
+            raise ModelError(
+                f"stored model: table {self.table!r} of contract {contract.id!r} has not the "
+                f"columns that it was made for: {learned}. Load it with the contract that it was "
+                "fitted under."
+            )
+        return table
+
+
+def types_of(table: Table) -> dict[str, str]:
+    """The exact type of each column, in their order."""
+    return {column.name: column.physical_type for column in table.columns}
 
 
 def write_model(folder: Path, stored: StoredModel) -> None:
@@ -71,6 +94,7 @@ def write_model(folder: Path, stored: StoredModel) -> None:
         "layout": LAYOUT,
         "name": stored.name,
         "table": stored.table,
+        "columns": stored.columns,
         "settings": stored.settings,
         "codec": stored.codec.settings,
     }
@@ -91,6 +115,7 @@ def read_model(folder: Path) -> StoredModel:
     return StoredModel(
         name=settings["name"],
         table=settings["table"],
+        columns=settings.get("columns"),
         settings=settings["settings"],
         codec=State(settings["codec"], unprefixed(arrays, "codec")),
         arrays=unprefixed(arrays, "model"),

@@ -158,6 +158,7 @@ def spans_of(codec: TableCodec, name: str, wishes: Sequence[Wish], kinds: IntArr
     ModelError for a span, or one of several values, in which no row lies.
     """
     measure, may_miss = codec.measures()[name], codec.may_miss(name)
+    wishes = [_one_value(codec, name, wish) for wish in wishes]
     points = {
         kind: np.unique([codec.number(name, value) for value in wish.of])
         for kind, wish in enumerate(wishes)
@@ -229,6 +230,14 @@ def require_of_constant(codec: TableCodec, name: str, wishes: Sequence[Wish]) ->
 def named(wishes: Sequence[Wish]) -> list[Any]:
     """The values that are asked for by name."""
     return [value for wish in wishes if isinstance(wish, OneOf) for value in wish.of]
+
+
+def _one_value(codec: TableCodec, name: str, wish: Wish) -> Wish:
+    """A range of one value as that value, which is then met exactly where floats are too coarse."""
+    if not isinstance(wish, Range) or wish.low is None or wish.high is None:
+        return wish
+    ends = codec.typed(name, [wish.low, wish.high])
+    return OneOf((wish.low,)) if ends.notna().all() and ends.nunique() == 1 else wish
 
 
 def _lies_within(measure: Measure, low: float, high: float) -> bool:

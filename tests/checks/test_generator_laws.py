@@ -17,6 +17,7 @@ from models.base import Generator
 from models.registry import REGISTRY, load_generator, resolve
 from tests.checks.members import (
     CHOICES,
+    CONTRACT,
     RARE,
     ROWS,
     TABLE,
@@ -175,6 +176,8 @@ def test_each_row_can_be_given_values_of_its_own(name: str, fitted: dict[str, Ge
         ({"plan": None}, "plan"),
         ({"first": 2019, "last": 2001}, "first <= last"),
         (pd.DataFrame({"age": [30, 31]}), "2 given rows"),
+        (pd.DataFrame({"age": [30, 31, 301, 32, 33]}), "such as 301"),
+        (pd.DataFrame([[30, 31]] * 5, columns=["age", "age"]), "age twice"),
         ({"age": pd.Series([30, 31, 32, 33, 34])}, "a frame with a row"),
         ({"age": [30, 31, 32, 33, 34]}, "a frame with a row"),
     ],
@@ -217,6 +220,9 @@ def test_a_folder_of_something_else_is_refused(
     other = TABLE.model_copy(update={"name": "others"})
     with pytest.raises(ModelError, match="members"):
         load_generator(Contract(id="other", version="1", tables=(other,)), tmp_path)
+    turned = TABLE.model_copy(update={"columns": TABLE.columns[::-1]})
+    with pytest.raises(ModelError, match="has not the columns that it was made for: id "):
+        load_generator(CONTRACT.model_copy(update={"tables": (turned,)}), tmp_path)
     (tmp_path / "arrays.safetensors").write_bytes(b"\x80\x04nonsense")
     with pytest.raises(ModelError, match=r"arrays\.safetensors"):
         load_generator(contract_for(name), tmp_path)

@@ -1,5 +1,6 @@
 """Decoded rows are real ones: they appear whole or not at all, and only for their owner."""
 
+import errno
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from data_contracts.contract import Contract
-from data_contracts.errors import ContractError
+from data_contracts.errors import ContractError, StoreError
 from models.representation.keyed_encoder import KeyedEncoder
 from tasks.decode_codes import decode_codes
 from tasks.fit_encoder import ENCODER
@@ -75,10 +76,10 @@ def test_a_writing_that_stops_midway_leaves_what_was_there(
 
     def stops(rows: pa.Table, target: object) -> None:
         whole(rows, target)
-        raise OSError("no space left")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(pq, "write_table", stops)
-    with pytest.raises(OSError, match="no space left"):
+    with pytest.raises(StoreError, match=r"rows.parquet: .*No space left on device.* as it was"):
         decoded(agreed, output)
     assert [path.read_text() for path in output.parent.iterdir()] == ["old"]
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from data_contracts.contract import Column, Source, Table
 from data_contracts.errors import ModelError
 from data_contracts.identifiers import guess_identifier
+from data_contracts.row_rules import parse_rule
 from models.encoding.column import IntArray
 from models.encoding.identifier import IdentifierCodec
 from models.encoding.pattern import learn_pattern, parse_pattern, scattered, widened
@@ -240,6 +241,30 @@ def test_a_listed_value_may_repeat_in_a_key_of_several_columns() -> None:
         else:
             with pytest.raises(ModelError, match="has 2"):
                 issued.issue(0, 3, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [
+        (["x >= 1000"], [1000, 1001, 1002, 1003]),
+        (["x > 2.5", "x != 4"], [3, 5, 6, 7]),
+        (["x < 6", "x != 2", "x != 1", "x != 9"], [3, 4, 5]),
+        (["x <= 0"], [0]),
+    ],
+)
+def test_numbers_keep_the_rules_about_them(rules: list[str], expected: list[int]) -> None:
+    own = column(logical_type="integer", physical_type="int64", role="attribute", unique=True)
+    written = tuple(rule for rule in (parse_rule(text, None) for text in rules) if rule)
+    table = Table(name="t", columns=(own,), source=Source(format="csv", path="x"),
+                  row_rules=written)  # fmt: skip
+    fitted = TableCodec().fit(series(own, range(1000, 1200)).to_frame("x"), table)
+    for codec in (fitted, TableCodec.restore(table, fitted.state())):
+        random, rows = np.random.default_rng(0), len(expected)
+        assert codec.issue(0, rows, random)["x"].tolist() == expected
+        assert codec.issue(1, rows - 1, random)["x"].tolist() == expected[1:]
+        if rows < 4:
+            with pytest.raises(ModelError, match=f"has {rows}"):
+                codec.issue(0, 4, random)
 
 
 @given(st.integers(1, 10**9), st.integers(0, 10**6))

@@ -106,6 +106,15 @@ def test_a_range_of_large_numbers_holds_to_the_last_one() -> None:
     assert int(apart.between(LARGE - 1000, LARGE + 1001).sum()) == ROWS // 2
 
 
+@pytest.mark.parametrize(("name", "value"), [("large", LARGE + 777), ("nano", MOMENT)])
+def test_a_range_of_one_value_is_that_value(name: str, value: Any) -> None:
+    drawn = model(name).sample(20, given={name: Range(value, value)}, seed=3).frame[name]
+    assert set(drawn) == {value}
+    shares = Shares({Range(value, value): 0.25})
+    some = model(name).sample(20, given={name: shares}, seed=3).frame[name]
+    assert (some == value).sum() == 5
+
+
 @pytest.mark.parametrize(
     ("name", "values"),
     [

@@ -137,10 +137,13 @@ def test_points_of_many_rows_are_found_a_few_rows_at_a_time(
     sizes, drawn = list[int](), imputing.Imputer._batch
 
     def counted(
-        self: imputing.Imputer, rows: pd.DataFrame, random: np.random.Generator
+        self: imputing.Imputer,
+        rows: pd.DataFrame,
+        random: np.random.Generator,
+        keys: imputing.ImputedKeys,
     ) -> pd.DataFrame:
         sizes.append(len(rows))
-        return drawn(self, rows, random)
+        return drawn(self, rows, random, keys)
 
     monkeypatch.setattr(imputing.Imputer, "_batch", counted)
     holed = gaps()[1].head(100)
@@ -240,3 +243,50 @@ def test_cells_that_a_condition_keeps_empty_stay_empty() -> None:
     rows = holes(data, [None] * 20, [60.0] * 20)
     filled = model.impute(rows, seed=1).frame
     assert filled["low"].notna().tolist() == (filled["kind"] == "a").tolist()
+
+
+@pytest.mark.parametrize("point", [True, False])
+def test_rows_that_are_filled_in_repeat_no_key(
+    point: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 13 rows of one room at most 12 can have a day of their own: one stays without."""
+    monkeypatch.setattr(imputing, "BATCH_ROWS", 50)
+    columns = tuple(
+        Column(name=name, logical_type="integer", physical_type="int64") for name in ("room", "day")
+    )
+    table = Table(name="stays", columns=columns, source=Source(format="csv", path="s.csv"),
+                  unique_together=(("room", "day"),))  # fmt: skip
+    places = np.arange(144)
+    rows = to_frame(pa.table({"room": places // 12, "day": places % 12}, arrow_schema(table)))
+    contract = Contract(id="stays", version="1", tables=(table,))
+    options = AnyOrderOptions(width=16, blocks=0, epochs=1)
+    model = AnyOrderGenerator(options).fit(Dataset(contract, {"stays": rows}), seed=1)
+    holed = pd.concat([rows, rows.tail(1)], ignore_index=True)
+    holed.loc[holed["room"] == 11, "day"] = None
+    filled = model.impute(Dataset(contract, {"stays": holed}), seed=2, point=point).frame
+    assert not filled.dropna().duplicated().any()
+    assert filled["day"].isna().sum() == 1
+    promised = (columns[0], columns[1].model_copy(update={"required": True}))
+    model.table_ = table.model_copy(update={"columns": promised})
+    with pytest.raises(ModelError, match="1 rows cannot be filled in without repeating"):
+        model.impute(Dataset(contract, {"stays": holed}), seed=2, point=point)
+
+
+def test_what_chance_seldom_meets_is_drawn_often_enough() -> None:
+    """Who has no address did not take the letter, as one in ten does: no code tells the network."""
+    text = Column(name="address", logical_type="string", physical_type="string", role="identifier")
+    flag = Column(name="letter", logical_type="boolean", physical_type="bool")
+    rule = parse_rule("address present when letter == true else missing", None)
+    assert rule is not None
+    table = Table(name="people", columns=(flag, text), source=Source(format="csv", path="p.csv"),
+                  row_rules=(rule,))  # fmt: skip
+    letter = np.arange(300) % 10 > 0
+    address = pa.array([f"a{row:04}" for row in range(300)], mask=~letter)
+    rows = to_frame(pa.table({"letter": letter, "address": address}, arrow_schema(table)))
+    contract = Contract(id="people", version="1", tables=(table,))
+    options = AnyOrderOptions(width=16, blocks=0, epochs=1)
+    model = AnyOrderGenerator(options).fit(Dataset(contract, {"people": rows}), seed=1)
+    holed = rows.copy()
+    holed["letter"] = holed["letter"].where(holed["address"].notna())
+    filled = model.impute(Dataset(contract, {"people": holed}), seed=2).frame
+    assert filled["letter"].tolist() == rows["letter"].tolist()

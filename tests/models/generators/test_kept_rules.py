@@ -100,6 +100,16 @@ def test_what_nothing_can_keep_is_told() -> None:
         keep_rules(frame([9], [3]), kept(table(ORDERED), "low", "high"), redraw)
 
 
+def test_given_rows_that_nothing_can_keep_are_named() -> None:
+    _, redraw = counted(lambda rows: frame([9] * rows, [3] * rows))
+    asked = replace(kept(table(ORDERED), "low", "high"), first_given=40)
+    rows = frame([1, 9, 1, 9], [3] * 4)
+    with pytest.raises(ModelError, match=r"2 of 4 rows .* from 0: 41, 43\."):
+        keep_rules(rows, asked, redraw)
+    with pytest.raises(ModelError, match=r"from 0: 40, .*49, \.\.\.\."):
+        keep_rules(frame([9] * 30, [3] * 30), asked, redraw)
+
+
 def test_rows_unique_together_are_drawn_again_until_they_differ() -> None:
     random = np.random.default_rng(2)
 

@@ -1,0 +1,77 @@
+"""Identifiers are there and missing where a rule between columns says so."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from data_contracts.checks import broken_rows, row_rules
+from data_contracts.contract import Column, Contract, RequiredWhen, Source, Table
+from data_contracts.dataset import Dataset
+from data_contracts.schema import arrow_schema, to_arrow, to_frame
+from models.generators.independent import IndependentGenerator
+from models.generators.kept_rules import EarlierKeys
+from models.generators.parted import keep_apart
+
+
+def subscribers(*rules: RequiredWhen, rows: int = 400) -> Dataset:
+    """People of whom half take the letter, which goes to an address."""
+    text: dict[str, Any] = {"logical_type": "string", "physical_type": "string"}
+    columns = (
+        Column(name="letter", logical_type="boolean", physical_type="bool", required=True),
+        Column(name="address", **text, role="identifier", identifier_kind="email"),
+        Column(name="room", logical_type="integer", physical_type="int64"),
+        Column(name="day", logical_type="integer", physical_type="int64"),
+    )
+    table = Table(name="people", columns=columns, source=Source(format="csv", path="p.csv"),
+                  row_rules=rules, unique_together=(("room", "day"),))  # fmt: skip
+    letter = np.arange(rows) % 2 == 0
+    values = {
+        "letter": letter,
+        "address": pa.array([f"a{row}@x.org" for row in range(rows)], mask=~letter),
+        "room": np.arange(rows) % 20,
+        "day": np.arange(rows) // 20 * 20 + np.arange(rows) % 20,
+    }
+    frame = to_frame(pa.table(values).cast(arrow_schema(table)))
+    return Dataset(Contract(id="people", version="1", tables=(table,)), {"people": frame})
+
+
+def unkept(frame: pd.DataFrame, table: Table) -> int:
+    rows = to_arrow(frame, table)
+    return sum(int(broken_rows(rule, rows).sum()) for rule in row_rules(table))
+
+
+WITH_LETTER = RequiredWhen(column="address", when="letter", values=(True,), otherwise=True)
+WITHOUT = RequiredWhen(
+    column="address", when="letter", values=(False,), missing=True, otherwise=False
+)
+
+
+@pytest.mark.parametrize("rule", [WITH_LETTER, WITHOUT])
+@pytest.mark.parametrize("letter", [True, False])
+def test_what_is_given_decides_whether_an_identifier_is_there(
+    rule: RequiredWhen, letter: bool
+) -> None:
+    data = subscribers(rule)
+    fitted = IndependentGenerator().fit(data, seed=1)
+    drawn = fitted.sample(60, given={"letter": letter}, seed=2, first_row=30).frame
+    assert unkept(drawn, data.contract.tables[0]) == 0
+    assert not drawn["address"].dropna().duplicated().any()
+    later = fitted.sample(60, given={"letter": letter}, seed=2, first_row=90).frame
+    assert not set(drawn["address"].dropna()) & set(later["address"].dropna())
+
+
+def test_rows_of_parts_that_are_drawn_again_keep_it_too() -> None:
+    data = subscribers(WITH_LETTER)
+    (table,) = data.contract.tables
+    fitted = IndependentGenerator().fit(data, seed=1)
+    earlier = EarlierKeys(table)
+    earlier.add(data.frame)
+    first = data.frame.head(100)
+
+    def again(rows: int, attempt: int) -> pd.DataFrame:
+        return fitted.sample(rows, seed=attempt).frame
+
+    assert unkept(keep_apart(first, table, earlier, again), table) == 0
