@@ -23,6 +23,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from data_contracts.errors import StoreError
 from data_contracts.manifest import FileEntry
 from data_contracts.record import Record
 from tasks.foreign_files import draft_of, foreign_file, give_name
@@ -64,7 +65,8 @@ def open_parcel(
     refused: an older one, sent again, is whole and would open. Everything is checked before
     `output` appears, and until then nothing decrypted has a name on the disk: what a killed run
     leaves is gone. Raises SealError for a key that does not fit, and for any file that is missing,
-    cut, changed, exchanged or harmful; ContractError where `output` cannot be a file.
+    cut, changed, exchanged or harmful; ContractError where `output` cannot be a file; StoreError
+    where the disk is full.
     """
     seal = read_seal(folder)
     data_key = unwrapped(seal, key)
@@ -85,7 +87,8 @@ def decrypt_table(
 ) -> int:
     """Has a table's parts decrypted by a process apart into an open file; returns the rows.
 
-    `keys` are the recipient's and the data key. Raises SealError as `open_parcel` does.
+    `keys` are the recipient's and the data key. Raises SealError as `open_parcel` does, and
+    StoreError where the disk is full.
     """
     entries = [entry for entry in seal.files if entry.path.split("/")[1] == table]
     with contextlib.ExitStack() as stack:
@@ -222,6 +225,11 @@ def _read_apart(
     answer = _answer(ended.stdout)
     if ended.returncode == 0 and answer.get("rows") == sum(entry.rows or 0 for entry, _ in parts):
         return int(answer["rows"])
+    if answer.get("full"):
+        raise StoreError(
+            "no space is left where the rows are to be written. Nothing was opened, and what was "
+            "there is as it was. Make room, or open to another disk."
+        )
     if ended.returncode < 0:
         raise SealError(
             f"{names}: brought its reader down (signal {-ended.returncode}); damaged, or made to "

@@ -6,6 +6,7 @@ kind alone, since Arrow's own texts may quote what is in the file.
 
 import base64
 import contextlib
+import errno
 import json
 import resource
 import sys
@@ -34,7 +35,12 @@ def main() -> int:
     except PartError as error:
         answer = {"why": str(error)}
     except (OSError, MemoryError) as error:
-        answer = {"why": f"{names}: larger than it may be ({type(error).__name__})"}
+        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        answer = (
+            {"full": True}
+            if full
+            else {"why": f"{names}: larger than it may be ({type(error).__name__})"}
+        )
     json.dump(answer, sys.stdout)
     return 0 if "rows" in answer else 1
 

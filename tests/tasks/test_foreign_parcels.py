@@ -21,7 +21,7 @@ from tasks.changing_keys import rekey, rewrap
 from tasks.foreign_files import write_whole
 from tasks.sealing import SEAL, Parcel, seal_tables, write_parcel
 from tasks.sealing_keys import KeyService, SealError, key_from, new_symmetric_key
-from tasks.unsealing import open_parcel, read_seal, unwrapped
+from tasks.unsealing import decrypt_table, open_parcel, read_seal, unwrapped
 
 PARCEL = Parcel(release="20261124T000000Z-0123456789ab-0a0b", recipient="clinic")
 PART = "data/people/part-00000.parquet"
@@ -120,6 +120,13 @@ def test_a_reader_that_does_not_end_is_ended(
     with pytest.raises(SealError, match="not read within"):
         open_parcel(parcel, key, tmp_path / "rows.parquet")
     assert not (tmp_path / "rows.parquet").exists()
+
+
+def test_a_disk_that_is_full_is_no_fault_of_the_parcel(parcel: Path, key: KeyService) -> None:
+    seal = read_seal(parcel)
+    table = seal.files[0].path.split("/")[1]
+    with open("/dev/full", "wb") as full, pytest.raises(StoreError, match="no space is left"):
+        decrypt_table(parcel, seal, (key, unwrapped(seal, key)), table, full.fileno())
 
 
 def test_a_seal_cannot_steer_the_terminal_that_shows_it(parcel: Path) -> None:
