@@ -115,21 +115,23 @@ def _whole_column(
 def _used_again(column: Column, frames: dict[Side, pd.DataFrame]) -> int:
     """How many training values of an identifier the release shows, 0 where chance explains it."""
     values = {side: _distinct(frames[side][column.name]) for side in SIDES}
-    own = values["training"] - values["holdout"]
-    hits = len(own & values["synthetic"])
+    plain = {side: {_plain(text) for text in values[side]} - {""} for side in SIDES}
     if column.identifier_kind in PERSONAL:
         public = {_plain(str(value)) for value in column.categories or ()}
-        real, held_out, made = ({_plain(text) for text in values[side]}
-                                for side in ("training", "holdout", "synthetic"))  # fmt: skip
-        shown = len((real & made) - held_out - public - {""})
-        if not _explained(column, shown, len(real), len(made)):
+        shown = len((plain["training"] & plain["synthetic"]) - plain["holdout"] - public)
+        if not _explained(column, shown, len(plain["training"]), len(plain["synthetic"])):
             return shown
+    return _beyond_chance(values) or _beyond_chance(plain)
+
+
+def _beyond_chance(values: dict[Side, set[str]]) -> int:
+    """How many values that training units alone have are made again, 0 where chance explains it."""
+    own = values["training"] - values["holdout"]
+    others = values["holdout"] - values["training"]
+    hits, other_hits = len(own & values["synthetic"]), len(others & values["synthetic"])
     if not hits:
         return 0
-    others = values["holdout"] - values["training"]
-    votes = hits + len(others & values["synthetic"])
-    pool = len(own) + len(others)
-    chance = stats.hypergeom.sf(hits - 1, pool, len(own), votes)
+    chance = stats.hypergeom.sf(hits - 1, len(own) + len(others), len(own), hits + other_hits)
     return hits if chance < CHANCE else 0
 
 
@@ -153,7 +155,8 @@ def _distinct(series: pd.Series) -> set[str]:
 
 def _plain(text: str) -> str:
     """Letters and digits alone, small: an address in capitals or with other gaps is the same."""
-    return "".join(letter for letter in text.casefold() if letter.isalnum())
+    small = text.casefold()
+    return small if small.isalnum() else "".join(filter(str.isalnum, small))
 
 
 def _rare_categories(coded: CodedTable, column: CodedColumn, fewest: int) -> int:

@@ -110,6 +110,18 @@ def test_keys_that_meet_by_chance_are_none_and_copied_ones_are() -> None:
     assert copied.state == "refuse" and "key" in copied.detail
 
 
+@pytest.mark.parametrize("kind", ["name", "key"])
+@pytest.mark.parametrize("change", [str, str.upper, lambda name: f" {name}".replace("-", " - ")])
+def test_names_and_keys_in_other_letters_are_the_same(
+    kind: str, change: Callable[[str], str]
+) -> None:
+    promises = contract({"mail": {"identifier_kind": kind}})
+    assert judge(FRESH, promises=promises).state == "pass"
+    for source, state in ((TRAINING, "refuse"), (HOLDOUT, "pass")):
+        names = [change(name) for name in source["mail"].to_pylist()]
+        assert judge(with_column(FRESH, "mail", names), promises=promises).state == state
+
+
 @pytest.mark.parametrize(("holders", "state"), [(1, "refuse"), (4, "refuse"), (8, "pass")])
 def test_a_category_of_fewer_than_five_units_is_refused(holders: int, state: str) -> None:
     training = with_first(TRAINING, "town", ["hamlet"] * holders)
