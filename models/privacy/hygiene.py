@@ -160,18 +160,36 @@ def _plain(text: str) -> str:
 
 
 def _rare_categories(coded: CodedTable, column: CodedColumn, fewest: int) -> int:
-    """Labels of the release that 1 to k - 1 training units hold, neither declared nor held out."""
-    labels = column.labels or ()
-    declared = {str(value) for value in column.column.categories or ()}
+    """Labels of the release that 1 to k - 1 training units hold, neither declared nor held out.
+
+    One that no training unit has is held against theirs in small letters and without wide gaps.
+    """
     if column.column.kind == "boolean":
         return 0
+    labels = np.array([None, *(column.labels or ())], dtype=object)
+    declared = {str(value) for value in column.column.categories or ()}
     codes = {side: np.asarray(column.values[side], np.int64) for side in SIDES}  # noqa: PD011
-    holders = _unit_counts(codes["training"], coded.units["training"], len(labels))
-    rare = set(np.flatnonzero((holders > 0) & (holders < fewest)).tolist())
-    shown = set(np.unique(codes["synthetic"]).tolist())
-    common = set(np.unique(codes["holdout"]).tolist())
-    told = (rare & shown) - common - {0}
-    return sum(labels[int(code) - 1] not in declared for code in told)
+    told = _rare_codes(codes, coded.units["training"], fewest)
+    count = sum(labels[code] not in declared for code in told)
+    alike, known = pd.factorize(pd.Series(labels).map(_alike, na_action="ignore"))
+    codes["synthetic"] = np.setdiff1d(codes["synthetic"], codes["training"])
+    told = _rare_codes(
+        {side: alike[each] + 1 for side, each in codes.items()}, coded.units["training"], fewest
+    )
+    return count + len({known[code - 1] for code in told} - set(map(_alike, declared)))
+
+
+def _alike(label: str) -> str:
+    """Small letters and single gaps; signs stay, for they may tell one label from another."""
+    return " ".join(label.casefold().split())
+
+
+def _rare_codes(codes: dict[Side, IntArray], units: IntArray, fewest: int) -> set[int]:
+    """Codes on the made side that 1 to k - 1 training units hold and no held-out row; 0 is none."""
+    holders = _unit_counts(codes["training"], units, int(codes["training"].max(initial=0)))
+    rare = np.flatnonzero((holders > 0) & (holders < fewest))
+    shown = np.setdiff1d(codes["synthetic"], codes["holdout"])
+    return set(np.intersect1d(rare, shown).tolist()) - {0}
 
 
 def _unit_counts(codes: IntArray, units: IntArray, labels: int) -> IntArray:

@@ -131,6 +131,22 @@ def test_a_category_of_fewer_than_five_units_is_refused(holders: int, state: str
     assert judge(synthetic, training, public).state == "pass"
 
 
+@pytest.mark.parametrize("label", ["little hamlet", "LITTLE HAMLET", " Little  Hamlet "])
+def test_a_rare_category_in_other_letters_is_the_same(label: str) -> None:
+    synthetic = with_first(FRESH, "town", [label])
+    for holders, state in ((["Little Hamlet"] * 4, "refuse"), (["Little Hamlet"] * 8, "pass"),
+                           (["Little Hamlet"] * 4 + ["little hamlet "] * 8, "pass")):  # fmt: skip
+        training = with_first(TRAINING, "town", holders)
+        assert judge(synthetic, training).state == state
+    training = with_first(TRAINING, "town", ["Little Hamlet"])
+    public = contract({"town": {"categories": ("north", "south", "Little Hamlet")}})
+    assert judge(synthetic, training, public).state == "pass"
+    assert judge(synthetic, training, holdout=with_first(HOLDOUT, "town", [label])).state == "pass"
+    # Signs tell labels apart: C++ is not C.
+    training = with_first(TRAINING, "town", ["little-hamlet"])
+    assert judge(synthetic, training).state == "pass"
+
+
 def test_the_largest_income_of_all_is_refused_also_where_that_end_is_declared() -> None:
     largest = max(TRAINING["income"].to_pylist())
     synthetic = with_first(FRESH, "income", [largest])
