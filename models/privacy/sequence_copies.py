@@ -1,5 +1,6 @@
 """Whole stretches of somebody's rows: copies that no single row gives away (G1 for units)."""
 
+import itertools
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -259,10 +260,10 @@ def _doubled(half: IntArray, length: int, same: IntArray) -> IntArray:
 
 
 def _look(runs: _Runs) -> _Looked:
-    """Looks for each length; held-out units that the candidate has seen are left out of both sides.
+    """Looks for each sort of run; of held-out units that the candidate has seen, half go from them.
 
-    As `repeats.without_repeats` does with rows: of those met half go from the holdout, and their
-    runs go from the candidate.
+    As `repeats.without_repeats` does with rows; where runs show that it has seen them, those of the
+    other half go from the candidate.
     """
     found, owning = [], []
     for codes in runs.codes:
@@ -272,11 +273,15 @@ def _look(runs: _Runs) -> _Looked:
         found.append(np.unique(pointed[pointed != NOBODY]))
         owning.append(np.unique(owners[owners != NOBODY]))
     present = np.unique(runs.units[runs.real])
-    if any(_has_seen(runs, codes) for codes in runs.codes):
-        seen = np.unique(np.concatenate(found))
-        held_out = seen[seen >= runs.first_held_out]
+    seen = [_has_seen(runs, codes) for codes in runs.codes]
+    if any(seen):
+        met = np.unique(np.concatenate([*itertools.compress(found, seen)]))
+        held_out = met[met >= runs.first_held_out]
         present = np.setdiff1d(present, held_out[: held_out.size // 2])
-        found = [units[units < runs.first_held_out] for units in found]
+        trained = present[present < runs.first_held_out]
+        # Other runs meet real ones of both sides by chance: there both have to count.
+        counted = [trained if here else present for here in seen]
+        found = [np.intersect1d(*both) for both in zip(found, counted, strict=True)]
     return _Looked(tuple(found), tuple(owning), runs.first_held_out, present)
 
 
