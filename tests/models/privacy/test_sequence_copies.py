@@ -138,9 +138,13 @@ def test_series_of_a_unit_are_found_apart(apart: str) -> None:
 def test_copies_of_held_out_people_are_no_evidence_and_hide_none() -> None:
     for people in (40, 100, 200):
         assert judge(table(copied(people, HOLDOUT)))[0] > 0.01
-    everybody = pa.concat_tables([TRAINING, HOLDOUT])
-    names = [f"new {name}" for name in everybody["person"].to_pylist()]
-    assert judge(table(with_column(everybody, "person", names)))[0] < 1e-6
+    for share in (0.2, 1):
+        of_both = [rows.slice(0, round(share * rows.num_rows)) for rows in (TRAINING, HOLDOUT)]
+        source = pa.concat_tables(of_both)
+        names = [f"new {name}" for name in source["person"].to_pylist()]
+        source = with_column(source, "person", names)
+        made = pa.concat_tables([source, FRESH.slice(source.num_rows)])
+        assert judge(table(made))[0] < 1e-6
 
 
 def test_too_few_people_are_undecided_where_rows_tell_nothing_either() -> None:
