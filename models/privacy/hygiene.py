@@ -21,6 +21,7 @@ from models.evaluation.coded import (
 )
 from models.evaluation.intervals import FloatArray
 from models.evaluation.row_codes import rounding_step
+from models.privacy.quoted_texts import quoted_texts
 
 FEWEST_UNITS = (5, 8)
 # What names one person only: made-up values never happen to be a real one.
@@ -119,8 +120,12 @@ def _used_again(column: Column, frames: dict[Side, pd.DataFrame]) -> int:
     if column.identifier_kind in PERSONAL:
         public = {_plain(str(value)) for value in column.categories or ()}
         shown = len((plain["training"] & plain["synthetic"]) - plain["holdout"] - public)
-        if not _explained(column, shown, len(plain["training"]), len(plain["synthetic"])):
+        made = len(plain["synthetic"])
+        if shown and not _explained(column, shown, len(plain["training"]), made):
             return shown
+    if column.identifier_kind == "free_text":
+        quoted = quoted_texts(values["training"] | values["holdout"], values["synthetic"])
+        return _beyond_chance({**values, "synthetic": quoted})
     return _beyond_chance(values) or _beyond_chance(plain)
 
 
@@ -141,8 +146,6 @@ def _explained(column: Column, shown: int, real: int, made: int) -> bool:
     Without a pattern, or by one that sets no end to its values, none ever do.
     """
     pattern = parse_pattern(column.pattern) if column.pattern is not None else None
-    if not shown:
-        return column.pattern is not None
     if pattern is None or not is_limited(str(column.pattern)):
         return False
     return bool(stats.binom.sf(shown - 1, made, min(real / pattern.count, 1.0)) >= CHANCE)

@@ -122,6 +122,22 @@ def test_names_and_keys_in_other_letters_are_the_same(
         assert judge(with_column(FRESH, "mail", names), promises=promises).state == state
 
 
+@pytest.mark.parametrize(
+    "change", [lambda text: f"Note: {text}", lambda text: text.upper().rsplit(" ", 1)[0]]
+)
+def test_texts_that_are_quoted_in_others_are_copies(change: Callable[[str], str]) -> None:
+    def told(seed: int) -> list[str]:
+        days = np.random.default_rng(seed).permutation(10**6)[:ROWS]
+        return [f"Fell from the ladder on day {day} and broke the left hip." for day in days]
+
+    promises = contract({"mail": {"identifier_kind": "free_text"}})
+    training, holdout = (with_column(rows, "mail", told(seed))
+                         for seed, rows in ((1, TRAINING), (3, HOLDOUT)))  # fmt: skip
+    for seed, state in ((1, "refuse"), (2, "pass"), (3, "pass")):
+        made = with_column(FRESH, "mail", [change(text) for text in told(seed)])
+        assert judge(made, training, promises, holdout).state == state
+
+
 @pytest.mark.parametrize(("holders", "state"), [(1, "refuse"), (4, "refuse"), (8, "pass")])
 def test_a_category_of_fewer_than_five_units_is_refused(holders: int, state: str) -> None:
     training = with_first(TRAINING, "town", ["hamlet"] * holders)
