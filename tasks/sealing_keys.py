@@ -180,12 +180,14 @@ def key_from(reference: str, folder: Path = Path()) -> KeyService:
 
 
 def read_by_others(reference: str, folder: Path = Path()) -> Path | None:
-    """The key file that `reference` names, if others than its owner may read or change it."""
+    """The key file that `reference` names, if others may change it, or read a secret in it."""
     found = _SCHEME.match(reference)
     path = folder / (found[2] if found and found[1] == "file" else reference)
     if (found and found[1] != "file") or not path.is_file():
         return None
-    return path if path.stat().st_mode & 0o077 else None
+    # The public half of an age key is for everybody to read.
+    secret = is_written_out(path.read_text(encoding="utf-8", errors="replace"))
+    return path if path.stat().st_mode & (0o077 if secret else 0o022) else None
 
 
 def new_symmetric_key() -> str:

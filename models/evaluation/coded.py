@@ -80,7 +80,8 @@ class CodedTable:
     Columns that are issued anew (`Table.issues`) are left out of `columns`: they are never
     modelled, so no figure of fidelity, detection or utility may look at them. `units` numbers each
     row's unit of privacy (the row itself where the contract names no unit). `time` is the column
-    that orders a unit's rows, also where it is issued; None where the contract names none.
+    that orders a unit's rows and `entity` the one that tells its series apart, also where they are
+    issued; None where the contract names none.
     """
 
     table: Table
@@ -90,6 +91,7 @@ class CodedTable:
     units: dict[Side, IntArray]
     seed: int
     time: CodedColumn | None = None
+    entity: CodedColumn | None = None
 
     def random(self, purpose: int) -> np.random.Generator:
         """A stream of its own for each purpose, so that measures don't disturb each other."""
@@ -103,6 +105,7 @@ class CodedTable:
             rows={side: rows[side].size for side in SIDES},
             units={side: self.units[side][rows[side]] for side in SIDES},
             time=None if self.time is None else self.time.take(rows),
+            entity=None if self.entity is None else self.entity.take(rows),
         )
 
     def without_names(self) -> "CodedTable":
@@ -135,6 +138,9 @@ def code_table(table: Table, bars: Bars, frames: dict[Side, pd.DataFrame], seed:
     def code(column: Column) -> CodedColumn:
         return code_column(column, {side: frames[side][column.name] for side in SIDES})
 
+    def named(name: str | None) -> CodedColumn | None:
+        return next((code(column) for column in table.columns if column.name == name), None)
+
     return CodedTable(
         table=table,
         bars=bars,
@@ -142,7 +148,8 @@ def code_table(table: Table, bars: Bars, frames: dict[Side, pd.DataFrame], seed:
         rows={side: len(frames[side]) for side in SIDES},
         units={side: _units(table, frames[side]) for side in SIDES},
         seed=seed,
-        time=next((code(column) for column in table.columns if column.name == table.time), None),
+        time=named(table.time),
+        entity=None if table.entity == table.unit else named(table.entity),
     )
 
 

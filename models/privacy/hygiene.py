@@ -21,6 +21,7 @@ from models.evaluation.coded import (
 )
 from models.evaluation.intervals import FloatArray
 from models.evaluation.row_codes import rounding_step
+from models.privacy.quoted_texts import quoted_texts
 
 FEWEST_UNITS = (5, 8)
 # What names one person only: made-up values never happen to be a real one.
@@ -115,21 +116,27 @@ def _whole_column(
 def _used_again(column: Column, frames: dict[Side, pd.DataFrame]) -> int:
     """How many training values of an identifier the release shows, 0 where chance explains it."""
     values = {side: _distinct(frames[side][column.name]) for side in SIDES}
-    own = values["training"] - values["holdout"]
-    hits = len(own & values["synthetic"])
+    plain = {side: {_plain(text) for text in values[side]} - {""} for side in SIDES}
     if column.identifier_kind in PERSONAL:
         public = {_plain(str(value)) for value in column.categories or ()}
-        real, held_out, made = ({_plain(text) for text in values[side]}
-                                for side in ("training", "holdout", "synthetic"))  # fmt: skip
-        shown = len((real & made) - held_out - public - {""})
-        if not _explained(column, shown, len(real), len(made)):
+        shown = len((plain["training"] & plain["synthetic"]) - plain["holdout"] - public)
+        made = len(plain["synthetic"])
+        if shown and not _explained(column, shown, len(plain["training"]), made):
             return shown
+    if column.identifier_kind == "free_text":
+        quoted = quoted_texts(values["training"] | values["holdout"], values["synthetic"])
+        return _beyond_chance({**values, "synthetic": quoted})
+    return _beyond_chance(values) or _beyond_chance(plain)
+
+
+def _beyond_chance(values: dict[Side, set[str]]) -> int:
+    """How many values that training units alone have are made again, 0 where chance explains it."""
+    own = values["training"] - values["holdout"]
+    others = values["holdout"] - values["training"]
+    hits, other_hits = len(own & values["synthetic"]), len(others & values["synthetic"])
     if not hits:
         return 0
-    others = values["holdout"] - values["training"]
-    votes = hits + len(others & values["synthetic"])
-    pool = len(own) + len(others)
-    chance = stats.hypergeom.sf(hits - 1, pool, len(own), votes)
+    chance = stats.hypergeom.sf(hits - 1, len(own) + len(others), len(own), hits + other_hits)
     return hits if chance < CHANCE else 0
 
 
@@ -139,8 +146,6 @@ def _explained(column: Column, shown: int, real: int, made: int) -> bool:
     Without a pattern, or by one that sets no end to its values, none ever do.
     """
     pattern = parse_pattern(column.pattern) if column.pattern is not None else None
-    if not shown:
-        return column.pattern is not None
     if pattern is None or not is_limited(str(column.pattern)):
         return False
     return bool(stats.binom.sf(shown - 1, made, min(real / pattern.count, 1.0)) >= CHANCE)
@@ -153,22 +158,41 @@ def _distinct(series: pd.Series) -> set[str]:
 
 def _plain(text: str) -> str:
     """Letters and digits alone, small: an address in capitals or with other gaps is the same."""
-    return "".join(letter for letter in text.casefold() if letter.isalnum())
+    small = text.casefold()
+    return small if small.isalnum() else "".join(filter(str.isalnum, small))
 
 
 def _rare_categories(coded: CodedTable, column: CodedColumn, fewest: int) -> int:
-    """Labels of the release that 1 to k - 1 training units hold, neither declared nor held out."""
-    labels = column.labels or ()
-    declared = {str(value) for value in column.column.categories or ()}
+    """Labels of the release that 1 to k - 1 training units hold, neither declared nor held out.
+
+    One that no training unit has is held against theirs in small letters and without wide gaps.
+    """
     if column.column.kind == "boolean":
         return 0
+    labels = np.array([None, *(column.labels or ())], dtype=object)
+    declared = {str(value) for value in column.column.categories or ()}
     codes = {side: np.asarray(column.values[side], np.int64) for side in SIDES}  # noqa: PD011
-    holders = _unit_counts(codes["training"], coded.units["training"], len(labels))
-    rare = set(np.flatnonzero((holders > 0) & (holders < fewest)).tolist())
-    shown = set(np.unique(codes["synthetic"]).tolist())
-    common = set(np.unique(codes["holdout"]).tolist())
-    told = (rare & shown) - common - {0}
-    return sum(labels[int(code) - 1] not in declared for code in told)
+    told = _rare_codes(codes, coded.units["training"], fewest)
+    count = sum(labels[code] not in declared for code in told)
+    alike, known = pd.factorize(pd.Series(labels).map(_alike, na_action="ignore"))
+    codes["synthetic"] = np.setdiff1d(codes["synthetic"], codes["training"])
+    told = _rare_codes(
+        {side: alike[each] + 1 for side, each in codes.items()}, coded.units["training"], fewest
+    )
+    return count + len({known[code - 1] for code in told} - set(map(_alike, declared)))
+
+
+def _alike(label: str) -> str:
+    """Small letters and single gaps; signs stay, for they may tell one label from another."""
+    return " ".join(label.casefold().split())
+
+
+def _rare_codes(codes: dict[Side, IntArray], units: IntArray, fewest: int) -> set[int]:
+    """Codes on the made side that 1 to k - 1 training units hold and no held-out row; 0 is none."""
+    holders = _unit_counts(codes["training"], units, int(codes["training"].max(initial=0)))
+    rare = np.flatnonzero((holders > 0) & (holders < fewest))
+    shown = np.setdiff1d(codes["synthetic"], codes["holdout"])
+    return set(np.intersect1d(rare, shown).tolist()) - {0}
 
 
 def _unit_counts(codes: IntArray, units: IntArray, labels: int) -> IntArray:

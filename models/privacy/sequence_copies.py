@@ -1,14 +1,17 @@
 """Whole stretches of somebody's rows: copies that no single row gives away (G1 for units)."""
 
+import itertools
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
 from data_contracts.report import Finding, State
-from models.evaluation.coded import CodedTable, IntArray, Side
+from models.evaluation.coded import SIDES, CodedColumn, CodedTable, IntArray
+from models.evaluation.intervals import FloatArray
 from models.evaluation.row_codes import column_codes, combined
 from models.evaluation.verdicts import sentences
 from models.privacy.copies import BROKEN_LEVEL, FEWEST_OWN, Copying, count_band, owning_share
@@ -37,8 +40,10 @@ class SequenceCopies:
     unit has and no other. In a panel of few values every single row is somebody else's as well, and
     a copy of everybody would pass all tests of rows. The time of the rows gives their order and is
     not compared: moved in time, a copy is a copy. Without one, and at the same time, a unit's rows
-    are put into an order of their own, so that in any other they are the same. Votes and p-values
-    are those of G1, by unit; the four lengths share them (Bonferroni). Passes if copies of whole
+    are put into an order of their own, so that in any other they are the same. Where a unit has
+    several series (`entity`), runs of each by itself are looked for as well: moved apart, or given
+    to units of their own, they are copies, too. Votes and p-values are those of G1, by unit; all
+    lengths share them (Bonferroni). Passes if copies of whole
     units, the contract's `leak_share` of the synthetic ones or fewer, were caught in the same run.
     Where they were not, it is inconclusive if rows have nobody's own either, so that no other test
     of copies judges; else it leaves the verdict to the rows.
@@ -74,14 +79,14 @@ def _trials(test: CopyTest) -> tuple[Trial, ...]:
             ),
         )  # fmt: skip
 
-    figures = {"votes": [list(looked.votes(at)) for at in range(len(LENGTHS))],
+    figures = {"votes": [list(looked.votes(at)) for at in range(len(looked.found))],
                "seen": seen, "fresh": fresh}  # fmt: skip
     return (Trial(NAME, p_value, findings, coded.table.name, figures=figures),)
 
 
 @dataclass(frozen=True)
 class _Looked:
-    """For each length the real units whose own run was found, and those who have one of their own.
+    """For each sort of run the real units whose own was found, and those who have one of their own.
 
     Training units are numbered below `first_held_out`; `present` are all real units. Where these
     were dealt anew to the two sides, `dealt` are the numbers of those on the training side.
@@ -94,18 +99,18 @@ class _Looked:
     dealt: IntArray | None = None
 
     def votes(self, at: int) -> tuple[int, int]:
-        """Training and held-out units found by the length at this place."""
+        """Training and held-out units found by the sort of run at this place."""
         found = self.found[at]
         trained = found < self.first_held_out if self.dealt is None else np.isin(found, self.dealt)
         training = int(trained.sum())
         return training, found.size - training
 
     def p_value(self) -> float:
-        """How likely as many training units are in blind draws, of the most telling length."""
-        return min(1.0, len(LENGTHS) * min(self._tails()))
+        """How likely as many training units are in blind draws, of the most telling runs."""
+        return min(1.0, len(self.found) * min(self._tails()))
 
     def most_telling(self) -> int:
-        """The place of the length with the smallest p-value."""
+        """The place of the sort of run with the smallest p-value."""
         return int(np.argmin(self._tails()))
 
     def _tails(self) -> list[float]:
@@ -184,11 +189,11 @@ def _smallest_seen(test: CopyTest, looked: _Looked) -> float | None:
 
 @dataclass(frozen=True)
 class _Runs:
-    """All rows of all sides by unit and time: their units and sides, and the run that each begins.
+    """All rows of all sides: their units and sides, and the runs that each begins.
 
     `units` (rows,) are numbered over training units, then from `first_held_out` over held-out ones,
-    made ones by themselves; `real` and `made` tell whose rows they are; `codes` holds for each
-    length the run's code, -1 where the unit ends before.
+    made ones by themselves; `real` and `made` tell whose rows they are; `codes` holds for each sort
+    of run (a unit's rows or one series', and a length) its code, -1 where they end before.
     """
 
     units: IntArray
@@ -203,25 +208,42 @@ def _compared(coded: CodedTable) -> list[int]:
 
 
 def _runs(coded: CodedTable) -> _Runs:
-    sides: tuple[Side, ...] = ("training", "synthetic", "holdout")
-    numbered = [np.unique(coded.units[side], return_inverse=True) for side in sides]
+    numbered = [np.unique(coded.units[side], return_inverse=True) for side in SIDES]
     training, made, held_out = (found[1] for found in numbered)
     size = numbered[0][0].size
     units = np.concatenate([training, made, held_out + size]).astype(np.int64)
-    side = np.repeat([0, 1, 2], [coded.rows[each] for each in sides])
+    side = np.repeat([0, 1, 2], [coded.rows[each] for each in SIDES])
     columns = column_codes(coded)
     rows = combined([columns[at] for at in _compared(coded)])
-    time = np.zeros(units.size)
-    if coded.time is not None:
-        time = np.concatenate([coded.time.values[each] for each in sides]).astype(np.float64)
-    order = np.lexsort((rows, time, units, side == 1))
-    units, side, rows = units[order], side[order], rows[order]
-    same = np.stack([units, side == 1])
+    time = _pooled(coded.time, units.size)
+    groups: list[tuple[npt.NDArray[Any], ...]] = [(units, side == 1)]
+    if coded.entity is not None:
+        groups.append((_pooled(coded.entity, units.size), *groups[0]))
+    codes = tuple(each for group in groups for each in _run_codes(rows, time, group))
+    return _Runs(units, side != 1, side == 1, size, codes)
+
+
+def _pooled(column: CodedColumn | None, rows: int) -> FloatArray:
+    """A column's values of training, synthetic and held-out rows in turn; zeros without one."""
+    if column is None:
+        return np.zeros(rows)
+    return np.concatenate([column.values[side] for side in SIDES]).astype(np.float64)
+
+
+def _run_codes(
+    rows: IntArray, time: FloatArray, group: tuple[npt.NDArray[Any], ...]
+) -> list[IntArray]:
+    """For each length the code of the run that a row begins among those of its group, by time."""
+    order = np.lexsort((rows, time, *group))
+    same = np.stack([each[order] for each in group])
     codes: list[IntArray] = []
+    half = rows[order]
     for length in LENGTHS:
-        half = rows if length == LENGTHS[0] else codes[-1]
-        codes.append(_doubled(half, length, same))
-    return _Runs(units, side != 1, side == 1, size, tuple(codes))
+        half = _doubled(half, length, same)
+        placed = np.empty_like(half)
+        placed[order] = half
+        codes.append(placed)
+    return codes
 
 
 def _doubled(half: IntArray, length: int, same: IntArray) -> IntArray:
@@ -238,10 +260,10 @@ def _doubled(half: IntArray, length: int, same: IntArray) -> IntArray:
 
 
 def _look(runs: _Runs) -> _Looked:
-    """Looks for each length; held-out units that the candidate has seen are left out of both sides.
+    """Looks for each sort of run; of held-out units that the candidate has seen, half go from them.
 
-    As `repeats.without_repeats` does with rows: of those met half go from the holdout, and their
-    runs go from the candidate.
+    As `repeats.without_repeats` does with rows; where runs show that it has seen them, those of the
+    other half go from the candidate.
     """
     found, owning = [], []
     for codes in runs.codes:
@@ -251,11 +273,15 @@ def _look(runs: _Runs) -> _Looked:
         found.append(np.unique(pointed[pointed != NOBODY]))
         owning.append(np.unique(owners[owners != NOBODY]))
     present = np.unique(runs.units[runs.real])
-    if any(_has_seen(runs, codes) for codes in runs.codes):
-        seen = np.unique(np.concatenate(found))
-        held_out = seen[seen >= runs.first_held_out]
+    seen = [_has_seen(runs, codes) for codes in runs.codes]
+    if any(seen):
+        met = np.unique(np.concatenate([*itertools.compress(found, seen)]))
+        held_out = met[met >= runs.first_held_out]
         present = np.setdiff1d(present, held_out[: held_out.size // 2])
-        found = [units[units < runs.first_held_out] for units in found]
+        trained = present[present < runs.first_held_out]
+        # Other runs meet real ones of both sides by chance: there both have to count.
+        counted = [trained if here else present for here in seen]
+        found = [np.intersect1d(*both) for both in zip(found, counted, strict=True)]
     return _Looked(tuple(found), tuple(owning), runs.first_held_out, present)
 
 

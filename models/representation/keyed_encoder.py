@@ -175,8 +175,8 @@ class KeyedEncoder:
                 arrays[f"centres/{number}"] = learned["centres"]
             outcomes.append({key: one for key, one in learned.items() if key != "centres"})
         settings = {
-            "layout": LAYOUT, "table": self.table_.name, "share": self.share.terms(),
-            "reader": state.settings, "outcomes": outcomes,
+            "layout": LAYOUT, "table": self.table_.name, "columns": _learned(self.table_),
+            "share": self.share.terms(), "reader": state.settings, "outcomes": outcomes,
         }  # fmt: skip
         arrays = {name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)}
         save_file(arrays, folder / ARRAYS)
@@ -187,27 +187,38 @@ class KeyedEncoder:
     def load(cls, folder: Path, contract: Contract) -> Self:
         """The encoder that was saved in `folder`; ModelError when there is none that fits."""
         settings, arrays = _read(folder)
-        if contract.share is None or contract.share.terms() != settings["share"]:
+        if contract.share is None or contract.share.terms() != settings.get("share"):
             raise ModelError(f"{folder}: made under another `share` of the contract. Fit it again.")
-        encoder = cls(contract.share)
-        encoder.table_ = contract.table(settings["table"])
-        left_out = outcome_columns(contract.share)
+        table = next((one for one in contract.tables if one.name == settings.get("table")), None)
+        # Older encoders don't say which columns they were made of.
+        if table is None or settings.get("columns", _learned(table)) != _learned(table):
+            raise ModelError(
+                f"{folder}: made for another table, or for other columns than contract "
+                f"{contract.id!r} has by now. Use the contract that lies beside the parcels."
+            )
+        try:
+            return cls(contract.share)._restored(table, settings, arrays)
+        except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
+            raise ModelError(
+                f"{folder}: changed since it was stored ({type(error).__name__}). Fit it again."
+            ) from error
+
+    def _restored(self, table: Table, settings: dict[str, Any], arrays: dict[str, Any]) -> Self:
+        left_out = outcome_columns(self.share)
         state = State(settings["reader"], _below(arrays, "reader"))
-        encoder.reader_ = RowReader.restore(encoder.table_, left_out, state)
+        self.table_, self.reader_ = table, RowReader.restore(table, left_out, state)
         tasks = TaskReader()
-        tasks.tasks_, tasks.table_, tasks.reader_ = (
-            contract.share.tasks, encoder.table_, encoder.reader_,
-        )  # fmt: skip
+        tasks.tasks_, tasks.table_, tasks.reader_ = self.share.tasks, table, self.reader_
         tasks.outcomes_ = settings["outcomes"]
         for number, learned in enumerate(tasks.outcomes_):
             if f"centres/{number}" in arrays:
                 learned["centres"] = arrays[f"centres/{number}"]
-        encoder.tasks_ = tasks
-        encoder._make_players(tuple(outcome_classes(one) for one in tasks.outcomes_))
+        self.tasks_ = tasks
+        self._make_players(tuple(outcome_classes(one) for one in tasks.outcomes_))
         weights = {name: torch.tensor(one) for name, one in _below(arrays, "players").items()}
-        encoder.players_.load_state_dict(weights)
-        encoder.players_.eval()
-        return encoder
+        self.players_.load_state_dict(weights)
+        self.players_.eval()
+        return self
 
     def _make_players(self, classes: tuple[int, ...]) -> None:
         sizes, opened = self.reader_.sizes, sum(open_widths(classes))
@@ -281,6 +292,11 @@ def known_features(
 ) -> FloatArray:
     """The public columns as flat features `(rows, features)`."""
     return reader.features(frame, public_columns(table, share))
+
+
+def _learned(table: Table) -> list[list[Any]]:
+    """The columns by which codes are read: in another order they would be others' values."""
+    return [[one.name, one.physical_type, table.issues(one)] for one in table.columns]
 
 
 def _stacked(classes: list[IntArray], rows: int) -> Tensor:

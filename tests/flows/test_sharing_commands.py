@@ -9,7 +9,7 @@ import pytest
 
 from flows.command_line import app
 from tasks.sealing import Parcel, seal_tables, write_parcel
-from tasks.sealing_keys import key_from
+from tasks.sealing_keys import key_from, new_age_key, read_by_others
 
 ROWS = pa.table({"code_00": [1.0, 2.0, 3.0]})
 
@@ -57,7 +57,13 @@ def test_an_age_key_shows_its_public_half_alone(
 ) -> None:
     assert typed("key", "new", "--age", "-o", str(tmp_path / "age.key"), "--json") == 0
     out = capsys.readouterr().out
-    assert json.loads(out.splitlines()[-1])["public"].startswith("age1")
+    public = json.loads(out.splitlines()[-1])["public"]
+    assert public.startswith("age1")
+    for name, text, noted in (("age.pub", public, False), ("open.key", new_age_key()[0], True)):
+        (tmp_path / name).write_text(f"{text}\n")
+        (tmp_path / name).chmod(0o644)
+        path = read_by_others(str(tmp_path / name))
+        assert (path is not None) is noted
     assert "AGE-SECRET" not in out
 
 

@@ -136,14 +136,15 @@ def test_held_out_rows_as_candidate_pass_and_hide_no_copies() -> None:
     assert "held_out_rows" not in states(HONEST)
 
 
-@pytest.mark.parametrize("share", [0.2, 1.0])
+@pytest.mark.parametrize("share", [0.07, 0.2, 1.0])
 def test_a_copy_of_the_whole_source_is_refused(share: float) -> None:
     """It repeats held-out rows as often as training rows: nothing leans, and all of it leaks."""
     source = pa.concat_tables([TRAINING, HOLDOUT])
     order = np.random.default_rng(1).permutation(source.num_rows)[: round(share * 1_000)]
     found = gate(splice(FRESH, source.take(pa.array(order))))
     assert states(found)["held_out_rows"] == "info"
-    assert states(found)["exact_copies"] == states(found)["membership_inference"] == "refuse"
+    assert states(found)["exact_copies"] == "refuse"
+    assert share < 0.2 or states(found)["membership_inference"] == "refuse"
 
 
 def test_rows_that_meet_real_ones_by_chance_are_no_held_out_rows() -> None:

@@ -110,6 +110,34 @@ def test_keys_that_meet_by_chance_are_none_and_copied_ones_are() -> None:
     assert copied.state == "refuse" and "key" in copied.detail
 
 
+@pytest.mark.parametrize("kind", ["name", "key"])
+@pytest.mark.parametrize("change", [str, str.upper, lambda name: f" {name}".replace("-", " - ")])
+def test_names_and_keys_in_other_letters_are_the_same(
+    kind: str, change: Callable[[str], str]
+) -> None:
+    promises = contract({"mail": {"identifier_kind": kind}})
+    assert judge(FRESH, promises=promises).state == "pass"
+    for source, state in ((TRAINING, "refuse"), (HOLDOUT, "pass")):
+        names = [change(name) for name in source["mail"].to_pylist()]
+        assert judge(with_column(FRESH, "mail", names), promises=promises).state == state
+
+
+@pytest.mark.parametrize(
+    "change", [lambda text: f"Note: {text}", lambda text: text.upper().rsplit(" ", 1)[0]]
+)
+def test_texts_that_are_quoted_in_others_are_copies(change: Callable[[str], str]) -> None:
+    def told(seed: int) -> list[str]:
+        days = np.random.default_rng(seed).permutation(10**6)[:ROWS]
+        return [f"Fell from the ladder on day {day} and broke the left hip." for day in days]
+
+    promises = contract({"mail": {"identifier_kind": "free_text"}})
+    training, holdout = (with_column(rows, "mail", told(seed))
+                         for seed, rows in ((1, TRAINING), (3, HOLDOUT)))  # fmt: skip
+    for seed, state in ((1, "refuse"), (2, "pass"), (3, "pass")):
+        made = with_column(FRESH, "mail", [change(text) for text in told(seed)])
+        assert judge(made, training, promises, holdout).state == state
+
+
 @pytest.mark.parametrize(("holders", "state"), [(1, "refuse"), (4, "refuse"), (8, "pass")])
 def test_a_category_of_fewer_than_five_units_is_refused(holders: int, state: str) -> None:
     training = with_first(TRAINING, "town", ["hamlet"] * holders)
@@ -117,6 +145,22 @@ def test_a_category_of_fewer_than_five_units_is_refused(holders: int, state: str
     assert judge(synthetic, training).state == state
     public = contract({"town": {"categories": ("north", "south", "hamlet")}})
     assert judge(synthetic, training, public).state == "pass"
+
+
+@pytest.mark.parametrize("label", ["little hamlet", "LITTLE HAMLET", " Little  Hamlet "])
+def test_a_rare_category_in_other_letters_is_the_same(label: str) -> None:
+    synthetic = with_first(FRESH, "town", [label])
+    for holders, state in ((["Little Hamlet"] * 4, "refuse"), (["Little Hamlet"] * 8, "pass"),
+                           (["Little Hamlet"] * 4 + ["little hamlet "] * 8, "pass")):  # fmt: skip
+        training = with_first(TRAINING, "town", holders)
+        assert judge(synthetic, training).state == state
+    training = with_first(TRAINING, "town", ["Little Hamlet"])
+    public = contract({"town": {"categories": ("north", "south", "Little Hamlet")}})
+    assert judge(synthetic, training, public).state == "pass"
+    assert judge(synthetic, training, holdout=with_first(HOLDOUT, "town", [label])).state == "pass"
+    # Signs tell labels apart: C++ is not C.
+    training = with_first(TRAINING, "town", ["little-hamlet"])
+    assert judge(synthetic, training).state == "pass"
 
 
 def test_the_largest_income_of_all_is_refused_also_where_that_end_is_declared() -> None:

@@ -1,6 +1,7 @@
 """Somebody's rows in a row: found where every single row is somebody else's as well."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -8,7 +9,8 @@ import pytest
 
 from data_contracts.contract import Bars
 from data_contracts.report import Finding
-from models.evaluation.coded import CodedTable
+from data_contracts.schema import to_frame
+from models.evaluation.coded import CodedTable, Side, code_table
 from models.privacy.copies import Copying
 from models.privacy.copy_votes import CopyTest
 from models.privacy.gate import Attempt, evaluate_privacy
@@ -105,11 +107,44 @@ def test_a_copy_is_one_under_another_name_also_where_the_name_is_no_identifier()
     assert named(evaluate_privacy(*sides, Attempt(1)).findings, NAME).state == "refuse"
 
 
+@pytest.mark.parametrize("apart", ["given to units of their own", "moved in time"])
+def test_series_of_a_unit_are_found_apart(apart: str) -> None:
+    """Three people of a home: in the order of their days their rows are mixed with each other's."""
+
+    def homes(rows: pa.Table) -> pa.Table:
+        names = [f"{name.split('-')[0]}-{int(name.split('-')[1]) // 3}"
+                 for name in rows["person"].to_pylist()]  # fmt: skip
+        return rows.append_column("home", pa.array(names))
+
+    training, holdout = homes(visits(600, 1)), homes(visits(300, 3))
+    people = [f"new {name}" for name in training["person"].to_pylist()]
+    copies = with_column(training, "person", people)
+    if apart == "moved in time":
+        days = zip(training["day"].to_pylist(), np.repeat(np.arange(600) % 7 * 50, 12), strict=True)
+        copies = with_column(copies, "day", [day + int(later) for day, later in days])
+    else:
+        copies = with_column(copies, "home", people)
+    contract = contract_for(training, {"person": "identifier", "home": "identifier"}, unit="home")
+    panel = contract.tables[0].model_copy(update={"time": "day", "entity": "person"})
+
+    def p_value(synthetic: pa.Table) -> float:
+        frames: dict[Side, Any] = {"training": to_frame(training), "synthetic": to_frame(synthetic),
+                  "holdout": to_frame(holdout)}  # fmt: skip
+        return judge(code_table(panel, contract.bars, frames, 1).without_names())[0]
+
+    assert p_value(copies) < 1e-6 and p_value(homes(visits(600, 2))) > 0.01
+
+
 def test_copies_of_held_out_people_are_no_evidence_and_hide_none() -> None:
-    assert judge(table(copied(40, HOLDOUT)))[0] > 0.01
-    everybody = pa.concat_tables([TRAINING, HOLDOUT])
-    names = [f"new {name}" for name in everybody["person"].to_pylist()]
-    assert judge(table(with_column(everybody, "person", names)))[0] < 1e-6
+    for people in (40, 100, 200):
+        assert judge(table(copied(people, HOLDOUT)))[0] > 0.01
+    for share in (0.2, 1):
+        of_both = [rows.slice(0, round(share * rows.num_rows)) for rows in (TRAINING, HOLDOUT)]
+        source = pa.concat_tables(of_both)
+        names = [f"new {name}" for name in source["person"].to_pylist()]
+        source = with_column(source, "person", names)
+        made = pa.concat_tables([source, FRESH.slice(source.num_rows)])
+        assert judge(table(made))[0] < 1e-6
 
 
 def test_too_few_people_are_undecided_where_rows_tell_nothing_either() -> None:

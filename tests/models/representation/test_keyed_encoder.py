@@ -1,5 +1,6 @@
 """Codes of rows: the tasks' share is open, the rest is for the holder of the key."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +113,38 @@ def test_a_stored_encoder_gives_the_same_codes(encoder: KeyedEncoder, tmp_path: 
         KeyedEncoder.load(tmp_path, contract(noise=0.3))
     with pytest.raises(ModelError, match="no stored encoder"):
         KeyedEncoder.load(tmp_path / "nowhere", contract())
+
+
+def test_an_encoder_is_of_the_columns_that_it_was_made_of(
+    encoder: KeyedEncoder, tmp_path: Path
+) -> None:
+    """Two columns of one type that changed places would be read as each other's values."""
+    encoder.save(tmp_path)
+    agreed = contract(known_pairs=5, noise=0.16)
+    (table,) = agreed.tables
+    ident, size, weight, *others = table.columns
+    told = size.model_copy(update={"description": "In other words."})
+    changed: dict[str, dict[str, object]] = {
+        "swapped": {"columns": (ident, weight, size, *others)},
+        "fewer": {"columns": (ident, size, *others)},
+        "renamed": {"name": "persons"},
+    }
+    for update in changed.values():
+        other = agreed.model_copy(update={"tables": (table.model_copy(update=update),)})
+        with pytest.raises(ModelError, match="other columns"):
+            KeyedEncoder.load(tmp_path, other)
+    retold = table.model_copy(update={"columns": (ident, told, weight, *others)})
+    KeyedEncoder.load(tmp_path, agreed.model_copy(update={"tables": (retold,)}))
+
+
+def test_an_encoder_that_was_edited_is_told(encoder: KeyedEncoder, tmp_path: Path) -> None:
+    encoder.save(tmp_path)
+    path = tmp_path / "encoder.json"
+    stored = json.loads(path.read_text())
+    for key, value in (("outcomes", [{}]), ("reader", {}), ("share", None)):
+        path.write_text(json.dumps({**stored, key: value}))
+        with pytest.raises(ModelError, match="Fit it again"):
+            KeyedEncoder.load(tmp_path, contract(known_pairs=5, noise=0.16))
 
 
 def test_numbers_and_groups_are_tasks_too() -> None:
