@@ -26,6 +26,9 @@ from data_contracts.value_holders import Owners
 VERSION = "0.1.0"
 MOST_KINDS = 3
 """So few words under a header such as `member` are kinds of rows, and nobody's names."""
+FEWEST_UNITS = 10
+"""Fewer whole numbers under a header such as `economy_of_household` grade, and name nobody."""
+_COUNTS = frozenset({"num", "n", "no", "nr", "number", "count", "total", "per", "average", "mean"})
 _CODE = re.compile(r"(?=.*[0-9])[A-Za-z0-9]+([ _./-][A-Za-z0-9]+)*")
 
 
@@ -241,8 +244,9 @@ def _guess_unit(table: TableDraft) -> None:
     for column in people:
         if _tells_kinds(column):
             table.notes.append(
-                f"does not take {column.name!r} as the unit of privacy, for it has {MOST_KINDS} "
-                "different words at most. If they are names, write it as `unit`"
+                f"does not take {column.name!r} as the unit of privacy, for it has only "
+                f"{len(column.profile.counts or ())} different values. If they name someone, "
+                "write it as `unit`"
             )
     keys = [
         column
@@ -279,17 +283,27 @@ def _is_code(column: ColumnDraft) -> bool:
 
 
 def _names_people(column: ColumnDraft) -> bool:
-    """Whether the header is a word for people, alone or with `id` after it."""
-    words = words_of(column.name)
-    return bool(words) and words[-1 - looks_like_key(column.name) :][0] in PEOPLE
+    """Whether the header is a word for people, with `id` after it or no word that counts them."""
+    words, is_key = words_of(column.name), looks_like_key(column.name)
+    if not words or words[-1 - is_key :][0] not in PEOPLE:
+        return False
+    return is_key or not _COUNTS & set(words)
 
 
 def _tells_kinds(column: ColumnDraft) -> bool:
-    """Whether so few words, or 0 and 1, say of what kind a row is: `member`, yes or no."""
+    """Whether so few words, or 0 and 1, say of what kind a row is: `member`, yes or no.
+
+    Grades do, too, where the header says more than whom they are about.
+    """
     words = column.profile.counts
-    if words is None or len(words) > MOST_KINDS:
+    if words is None:
         return False
-    return all(word in ("0", "1") or not any(map(str.isdigit, word)) for word in words)
+    is_graded = len(words_of(column.name)) > 1 and not looks_like_key(column.name)
+    if is_graded and column.values["logical_type"] == "integer":
+        return len(words) < FEWEST_UNITS
+    return len(words) <= MOST_KINDS and all(
+        word in ("0", "1") or not any(map(str.isdigit, word)) for word in words
+    )
 
 
 def _record(table: TableDraft) -> Table:

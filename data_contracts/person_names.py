@@ -55,7 +55,9 @@ _NO_NAMES = frozenset({
     "new", "old", "good", "bad", "strongly", "somewhat", "never", "north", "south", "east", "west",
     "upper", "lower", "united", "credit", "debit", "bank", "direct", "full", "part", "self", "blue",
     "red", "light", "dark", "big", "small", "ja", "nein", "nicht", "sehr", "oui", "si", "none",
-    "true", "false", "male", "female", "single", "married", "sonstige",
+    "true", "false", "male", "female", "single", "married", "sonstige", "too", "about", "rather",
+    "quite", "fairly", "more", "most", "much", "many", "less", "little", "few", "almost", "zu",
+    "eher", "muy", "tres", "molto", "poco", "trop", "peu", "troppo",
 })  # fmt: skip
 
 

@@ -21,6 +21,7 @@ _SUFFIXES = (
 _SQLITE = "sqlite:///"
 _COLUMN = re.compile(r"^  - name:")
 _RULES = re.compile(r"^(  )quality:$|^( +)fixed_combinations:$")
+_UNREAD = ("rows have too few or too many fields", "lines are no JSON objects")
 _FOUND = (
     "# Found in the data, true of each row read: keep what has to hold, remove what happens to."
 )
@@ -57,7 +58,7 @@ def draft_contract_file(files: tuple[Path, ...], output: Path, wishes: Wishes) -
     ]  # fmt: skip
     profiles = [profile for profile, _ in read]
     lost = [
-        f"{profile.name}: {count:,} rows have too few or too many fields and were left out"
+        f"{profile.name}: {count:,} {_UNREAD[profile.source.format == 'jsonl']} and were left out"
         for profile, count in read
         if count
     ]

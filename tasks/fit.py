@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,6 @@ from tasks.threads import steady_threads
 MAX_FRAME_ROWS = 1_000_000
 # Who learns from parts needs a frame only to find out which values there are.
 MAX_SHARDED_FRAME_ROWS = 250_000
-_ELSE = "Choose another generator, or prove the data alone with `understudy check`."
 
 
 class FittedModel(Record):
@@ -55,14 +55,26 @@ def check_generator(contract: Contract) -> None:
     for table in contract.tables:
         what = f"table {table.name!r}: generator {name!r}"
         if table.kind not in entry.kinds:
+            able = [each for each in REGISTRY if table.kind in REGISTRY[each].kinds]
             made = ", ".join(sorted(entry.kinds))
             raise ContractError(
                 f"{what} makes kind {made} only, not {table.kind}. If the order of its rows need "
                 "not be kept, write `kind: table` and take out entity, time and cadence (keep "
-                f"`unit`). {_ELSE}"
+                f"`unit`). {_otherwise(able)}"
             )
         if table.foreign_keys and "foreign_keys" not in entry.supports:
-            raise ContractError(f"{what} can't keep foreign keys. {_ELSE}")
+            able = [each for each in REGISTRY if "foreign_keys" in REGISTRY[each].supports]
+            raise ContractError(
+                f"{what} can't keep foreign keys. If each table may stand for itself, write a "
+                f"contract for each, without them (keep `unit`). {_otherwise(able)}"
+            )
+
+
+def _otherwise(able: Sequence[str]) -> str:
+    """What else there is, by the generators that are able to do what this one can't."""
+    named = ", ".join(sorted(able))
+    chosen = f"Choose a generator that does ({named})" if named else "No generator does as yet"
+    return f"{chosen}; `understudy check` proves the data alone."
 
 
 def check_choice(contract: Contract, file: Path) -> None:

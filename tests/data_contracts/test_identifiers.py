@@ -104,6 +104,7 @@ def test_a_header_tells_the_kind_of_numbers(header: str, values: list[str], kind
         ("customer type", ["Retail Chain", "Private Person"], 0.01, True),
         ("Kunde", ["ja", "nein"], 0.01, True),
         ("satisfied", ["Very Good", "Not Good", "Very Bad"], 0.01, True),
+        ("poverty", ["Too Little", "About Right", "Too Much"], 0.001, True),
         ("paid with", ["Credit Card", "Bank Transfer"], 0.01, True),
         ("iban_country", ["AT", "DE"], 0.01, True),
         ("grade", ["A", "B"], 0.01, True),

@@ -365,6 +365,19 @@ def test_a_column_of_people_that_is_no_unit_is_told_of() -> None:
     assert any("does not take 'patient' as the unit" in note for note in draft.notes)
 
 
+def test_grades_and_counts_of_people_are_no_unit() -> None:
+    """Of five grades no model can be made, and as an identifier they would be lost."""
+    graded = {"economic.cond.household": texts(n % 5 + 1 for n in range(300))}
+    draft = draft_contract([profile_of(graded)], "test")
+    assert draft.contract.tables[0].unit is None
+    assert draft.contract.tables[0].column("economic.cond.household").role == "attribute"
+    assert any("it has only 5 different values" in note for note in draft.notes)
+    assert draft_of({"num_people": texts(n % 13 for n in range(300))}).unit is None
+    named = {"head_of_household": texts(n % 60 for n in range(300))}
+    assert draft_of(named).unit == "head_of_household"
+    assert draft_of({"subject": texts(n % 5 for n in range(300))}).unit == "subject"
+
+
 def test_a_place_is_no_unit_of_privacy() -> None:
     letters = "abcdefghijklmnopqrst"
     towns = [f"{one}{two}ville" for one in letters for two in letters]

@@ -228,6 +228,13 @@ def test_rows_of_another_width_are_said(tmp_path: Path) -> None:
     assert any("1 rows have too few or too many fields" in note for note in drafted.notes)
 
 
+def test_lines_that_are_no_objects_are_said(tmp_path: Path) -> None:
+    file = tmp_path / "x.jsonl"
+    file.write_text('{"a": 1}\n' * 30 + '{"a": \n[1, 2]\n')
+    drafted = draft([file], tmp_path / "x.odcs.yaml")
+    assert any("2 lines are no JSON objects and were left out" in note for note in drafted.notes)
+
+
 def test_a_title_above_the_header_is_refused(tmp_path: Path) -> None:
     lines = "".join(f"{row},{row % 3}\n" for row in range(50))
     (tmp_path / "titled.csv").write_text(f"# exported yesterday\na,b\n{lines}")

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from data_contracts.choice import ModelChoice
-from data_contracts.contract import Column, Contract, Privacy, Source, Table
+from data_contracts.contract import Column, Contract, ForeignKey, Privacy, Source, Table
 from data_contracts.dataset import LargeDataset
 from data_contracts.errors import ContractError, ModelError
 from data_contracts.schema import arrow_schema
@@ -154,8 +154,18 @@ def test_a_fit_gives_the_same_bytes_whatever_threads_the_process_had(
 def test_a_series_is_refused_with_the_way_out() -> None:
     table = contract().tables[0].model_copy(update={"kind": "series", "time": "x"})
     series = contract().model_copy(update={"tables": (table,)})
-    with pytest.raises(ContractError, match=r"makes kind table only, not series.*`kind: table`"):
+    told = r"makes kind table only, not series.*`kind: table`.* No generator does as yet; `under"
+    with pytest.raises(ContractError, match=told):
         fit.check_generator(series)
+    bound = table.model_copy(
+        update={
+            "kind": "table",
+            "foreign_keys": (ForeignKey(columns=("x",), parent="y", parent_columns=("x",)),),
+        }
+    )
+    told = r"can't keep foreign keys\..* a contract for each.* No generator does as yet"
+    with pytest.raises(ContractError, match=told):
+        fit.check_generator(contract().model_copy(update={"tables": (bound,)}))
     fit.check_generator(contract())
 
 
