@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from data_contracts.errors import ContractError, UnderstudyError
-from flows.sharing_commands import refuse_keys, register, without_keys
+from flows import model_commands, sharing_commands
+from flows.sharing_commands import refuse_keys, without_keys
 
 if TYPE_CHECKING:
     from tasks.prove import Ingest
@@ -28,7 +29,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-register(app)
+model_commands.register(app)
+sharing_commands.register(app)
 
 StoreOption = Annotated[str, typer.Option("--store", help="Folder or object-store URI.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Last line of output: one JSON object.")]
@@ -115,47 +117,6 @@ def run(
         if flow not in FLOWS:
             raise ContractError(f"{flow!r} is no flow. There is: {', '.join(FLOWS)}.")
         _run(flow, contract, store, _pairs(without_keys(settings), "--set"))
-
-
-@app.command()
-def sample(
-    source: Annotated[str, typer.Argument(metavar="CONTRACT_OR_MODEL", show_default=False)],
-    rows: Annotated[int, typer.Option("-n", "--rows", min=1)],
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE.parquet")],
-    given: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="COLUMN=VALUE", help="Fix a column; a range is 30..40, a choice [1, 2]."
-        ),
-    ] = None,
-    share: Annotated[
-        list[str] | None,
-        typer.Option(metavar="COLUMN=VALUE:SHARE", help="The share of rows with a value."),
-    ] = None,
-    temperature: Annotated[
-        float | None, typer.Option(min=0.01, help="Below 1 likelier, above 1 more varied rows.")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0)] = 1,
-    store: StoreOption = "./store",
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
-) -> None:  # fmt: skip
-    """Draw rows straight from a trained model: marked unreleased, judged by no gate."""
-    with _session(as_json, debug):
-        from tasks.unreleased import Draw, open_model, sample_unreleased
-
-        model = open_model(source, store)
-        _say(f"model {model.name}")
-        draw = Draw(
-            rows=rows, given=_texts(given, "--given"), shares=tuple(share or ()),
-            temperature=temperature, seed=seed,
-        )  # fmt: skip
-        written = sample_unreleased(model, draw, output)
-        _say(f"wrote {written:,} unreleased rows to {output}: no gate has judged them")
-        _finish(
-            state="sampled", output=str(output), rows=written,
-            model=model.store.display(model.path), generator=model.manifest["generator"],
-        )  # fmt: skip
 
 
 @app.command()

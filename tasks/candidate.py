@@ -146,7 +146,7 @@ def _places(contract: Contract, candidate: Path) -> list[tuple[Table, Path]]:
 
 def _read(path: Path) -> pa.Table:
     if not path.exists():
-        raise ContractError(f"{path}: there is no such file. Name the Parquet file to judge.")
+        raise ContractError(f"{path}: there is no such file. Name a Parquet file.")
     if path.is_dir() and not any(path.rglob("*.parquet")):
         raise ContractError(f"{path}: no file in this folder ends in .parquet. Write one there.")
     try:
@@ -155,7 +155,7 @@ def _read(path: Path) -> pa.Table:
         raise ContractError(f"{path}: may not be read. Check its permissions.") from error
     except (pa.ArrowInvalid, pa.ArrowTypeError, OSError) as error:
         raise ContractError(
-            f"{path}: not a Parquet file that can be read. Write the candidate as Parquet, each "
+            f"{path}: not a Parquet file that can be read. Write the rows as Parquet, each "
             "column once, and of one type in all files."
         ) from error
 

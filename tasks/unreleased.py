@@ -159,13 +159,7 @@ def sample_unreleased(model: TrainedModel, wanted: Draw, output: Path) -> int:
     older one of its kind (see `check_output`). Returns the number of rows written.
     """
     check_output(output, model.contract)
-    metadata = {
-        "release": _UNRELEASED,
-        "model": model.manifest["model"],
-        "contract": model.manifest["contract"],
-        "synthetic": "true",
-    }
-    table = _only_table(model)
+    metadata, table = unreleased_metadata(model, "true"), learned_contract(model).tables[0]
     asked = Asked(
         given=typed_wishes(table, wanted.given, wanted.shares) or None,
         temperature=wanted.temperature,
@@ -201,11 +195,11 @@ def _told_as_typed(wanted: Draw) -> Iterator[None]:
 
 
 def check_output(output: Path, contract: Contract) -> None:
-    """Refuses a file that `sample` must not write, before anything is drawn.
+    """Refuses a file that `sample` and `impute` must not write, before anything is drawn.
 
     Raises ContractError for a name that is no Parquet file's, or a file that is, or would become,
     part of the contract's own sources; StoreError for a file that is there and is not rows that
-    `sample` wrote, and for a folder that is not there, unless it only lacks its last part.
+    they wrote, and for a folder that is not there, unless it only lacks its last part.
     """
     if output.suffix != ".parquet":
         raise ContractError(f"-o {output}: rows are written as Parquet. End its name in .parquet.")
@@ -217,8 +211,8 @@ def check_output(output: Path, contract: Contract) -> None:
     with store_errors(str(output)):
         if output.exists() and not _is_unreleased(output):
             raise StoreError(
-                f"-o {output}: exists, and is no file that `understudy sample` wrote. It is left "
-                "as it is: choose another name, or move it away."
+                f"-o {output}: exists, and is no file that `understudy sample` or `impute` wrote. "
+                "It is left as it is: choose another name, or move it away."
             )
         if not output.parent.is_dir() and not output.parent.parent.is_dir():
             raise StoreError(f"-o {output}: there is no folder {output.parent.parent}. Make it.")
@@ -246,14 +240,26 @@ def _is_unreleased(file: Path) -> bool:
     return bool(found.get(CONTENT_KEY) == _UNRELEASED.encode())
 
 
-def _only_table(model: TrainedModel) -> Table:
-    """The table that the model was trained on, as its own copy of the contract has it."""
+def unreleased_metadata(model: TrainedModel, synthetic: str) -> dict[str, str]:
+    """What a file of rows that no gate has judged says of itself."""
+    return {
+        "release": _UNRELEASED,
+        "model": model.manifest["model"],
+        "contract": model.manifest["contract"],
+        "synthetic": synthetic,
+    }
+
+
+def learned_contract(model: TrainedModel) -> Contract:
+    """The model's own copy of the contract; ModelError unless it was trained on one table."""
     with model.store.local_copy(model.path) as folder:
-        tables = load_contract(folder / CONTRACT).tables
-    if len(tables) != 1:
-        names = ", ".join(table.name for table in tables)
-        raise ModelError(f"model {model.path}: {len(tables)} tables ({names}); one is needed.")
-    return tables[0]
+        contract = load_contract(folder / CONTRACT)
+    if len(contract.tables) != 1:
+        names = ", ".join(table.name for table in contract.tables)
+        raise ModelError(
+            f"model {model.path}: {len(contract.tables)} tables ({names}); one is needed."
+        )
+    return contract
 
 
 def _write_parts(

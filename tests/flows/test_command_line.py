@@ -153,6 +153,8 @@ def test_samples_are_exact_seeded_and_marked(
         ([*SAMPLE, "--given", "seen=2023-01-01T08:00"],
          2, "offset"),
         (["sample", "no/such/model", "-n", "5", "-o", "x.parquet"], 1, "no/such/model"),
+        (["impute", "people.odcs.yaml", "absent.parquet", "-o", "x.parquet"], 2,
+         "absent.parquet: there is no such file"),
         (["run", "synthesize-dataset", "people.odcs.yaml", "--set", "bars.alpha=["], 2,
          "--set bars.alpha"),
         (["run", "synthesize-dataset", "people.odcs.yaml", "--set", "sampling.rows="], 2, "null"),
