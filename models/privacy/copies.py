@@ -10,7 +10,7 @@ from models.evaluation.verdicts import sentences
 from models.privacy.copy_controls import CAUGHT, PLANTINGS, Controls, Leak, run_controls
 from models.privacy.copy_votes import CopyTest
 from models.privacy.real_pool import NOBODY, RealPool, Votes
-from models.privacy.trial import Trial
+from models.privacy.trial import MORE, Trial
 
 # Of ten training units at least one must have a row of its own, else there is nothing to copy.
 FEWEST_OWN = 0.1
@@ -153,8 +153,7 @@ def _judged(
     if owning_share(pool) < FEWEST_OWN:
         return "info", NO_COPY
     return "inconclusive", (
-        f"Too few rows to judge: a planted leak of {100 * bar:g} % was not caught. "
-        "Hold out more rows."
+        f"Too few rows to judge: a planted leak of {100 * bar:g} % was not caught. {MORE}"
     )
 
 

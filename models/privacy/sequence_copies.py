@@ -19,7 +19,7 @@ from models.privacy.copy_controls import VERBATIM, mostly
 from models.privacy.copy_votes import CopyTest
 from models.privacy.real_pool import NOBODY, owners_of
 from models.privacy.repeats import far_more_often
-from models.privacy.trial import Trial
+from models.privacy.trial import MORE, Trial
 
 NAME = "sequence_copies"
 # Rows of a run: short ones find parts of a unit, long ones tell units of few values apart.
@@ -168,7 +168,7 @@ def _judged(
     missed = f"{100 * bar:g} % of units copied whole were not caught: too few units."
     if owning_share(test.pool) >= FEWEST_OWN:
         return "info", f"{missed} The tests of rows judge."
-    return "inconclusive", f"{missed} Hold out more."
+    return "inconclusive", f"{missed} {MORE}"
 
 
 def _smallest_seen(test: CopyTest, looked: _Looked) -> float | None:

@@ -39,6 +39,10 @@ def settle(trials: Iterable[Trial], alpha: float) -> tuple[Finding, ...]:
     )
 
 
+MORE = "Hold out more (holdout.share), bring more data, or accept a coarser look (bars.leak_share)."
+"""What somebody can do where the held-out units are too few."""
+
+
 @dataclass(frozen=True)
 class Bound:
     """An interval's upper end beside its bar, and whether these rows could resolve the bar.
@@ -67,7 +71,7 @@ class Bound:
                 f"Judged by the contract's leak_share, which allows up to {self.coarse:.2g}: "
                 f"{shortage} of {self.bar:.2g}."
             )
-        return "inconclusive", f"Too few held-out units to judge: {shortage}."
+        return "inconclusive", f"Too few held-out units to judge: {shortage}. {MORE}"
 
 
 def undecided(name: str, table: str, needed: int, column: str | None = None) -> Trial:
@@ -79,7 +83,7 @@ def undecided(name: str, table: str, needed: int, column: str | None = None) -> 
         state="inconclusive",
         table=table,
         column=column,
-        detail=f"Too few held-out units to judge: at least {needed:,} are needed.",
+        detail=f"Too few held-out units to judge: at least {needed:,} are needed. {MORE}",
     )
     return Trial(name, 1.0, lambda _: (finding,), table, column)
 
