@@ -17,6 +17,7 @@ _BOMS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF
 _COMMA_NUMBER = re.compile(r"[+-]?[0-9]{1,3}(\.[0-9]{3})*,[0-9]+|[+-]?[0-9]+,[0-9]+")
 _POINT_NUMBER = re.compile(r"[+-]?[0-9]*\.[0-9]+")
 _VALUE = re.compile(r"[+-]?[0-9.,]+([eE][+-]?[0-9]+)?|[0-9]{4}-[0-9]{2}-[0-9]{2}.*")
+_SINGLE_QUOTED = re.compile(r"(^|[,;\t|])'", re.MULTILINE)
 _YEAR = re.compile(r"(19|20)[0-9]{2}")
 _NOTHING = ("", "na", "n/a", "nan", "null", "none", "-", "?")
 # The share of a column's cells that are values where the column holds values.
@@ -89,7 +90,8 @@ def _decoded(sample: bytes) -> tuple[str, str]:
 
 def _sniff_csv(path: str, text: str, encoding: str) -> Source:
     best: tuple[tuple[float, int], str, str] = ((-1.0, 0), ",", '"')
-    for quote in ('"', "'"):
+    # A lost double quote is no sign of single ones.
+    for quote in ('"', "'") if _SINGLE_QUOTED.search(text) else ('"',):
         for delimiter in _DELIMITERS:
             score = _fit(_rows(text, delimiter, quote))
             if score > best[0]:

@@ -217,6 +217,7 @@ SNIFFED = [
     ("Ana,NA,3\nBen,4,5\n", {"header": False}),
     ("Ana,Ana\nBen,Ana\nAna,Ben\n", {"header": False}),
     ('"a","b"\n"two\nlines, here",1\n', {}),
+    ('"a","b"\n"x",1\n"y,2\n"z",3\n' + '"v",4\n' * 20, {}),
 ]
 
 
