@@ -71,7 +71,7 @@ def _key(reference: str) -> "KeyService":
     key = key_from(reference)
     if (path := read_by_others(reference)) is not None:
         sys.stderr.write(
-            f"note: others can read key file {path}. To change that: chmod 600 {path}\n"
+            f"note: others can read or change key file {path}. To stop that: chmod 600 {path}\n"
         )
     return key
 
