@@ -21,7 +21,7 @@ from models.evaluation.coded import (
 )
 from models.evaluation.intervals import FloatArray
 from models.evaluation.row_codes import rounding_step
-from models.privacy.quoted_texts import quoted_texts
+from models.privacy.quoted_texts import units_with_texts
 
 FEWEST_UNITS = (5, 8)
 # What names one person only: made-up values never happen to be a real one.
@@ -74,7 +74,7 @@ def evaluate_hygiene(
     for column in coded.table.columns:
         one, sides = (coded, frames) if whole is None else _whole_column(coded, column, whole)
         if coded.table.issues(column):
-            issued[column.name] = _used_again(column, sides)
+            issued[column.name] = _used_again(column, sides, one.units)
         for each in one.columns:
             if each.name == column.name:
                 into, count = (extreme, _extremes) if each.is_number else (rare, _rare_categories)
@@ -113,7 +113,9 @@ def _whole_column(
     return code_table(alone, coded.bars, sides, coded.seed), sides
 
 
-def _used_again(column: Column, frames: dict[Side, pd.DataFrame]) -> int:
+def _used_again(
+    column: Column, frames: dict[Side, pd.DataFrame], units: dict[Side, IntArray]
+) -> int:
     """How many training values of an identifier the release shows, 0 where chance explains it."""
     values = {side: _distinct(frames[side][column.name]) for side in SIDES}
     plain = {side: {_plain(text) for text in values[side]} - {""} for side in SIDES}
@@ -124,12 +126,12 @@ def _used_again(column: Column, frames: dict[Side, pd.DataFrame]) -> int:
         if shown and not _explained(column, shown, len(plain["training"]), made):
             return shown
     if column.identifier_kind == "free_text":
-        quoted = quoted_texts(values["training"] | values["holdout"], values["synthetic"])
-        return _beyond_chance({**values, "synthetic": quoted})
+        texts = {side: frames[side][column.name] for side in SIDES}
+        return _beyond_chance(units_with_texts(texts, units))
     return _beyond_chance(values) or _beyond_chance(plain)
 
 
-def _beyond_chance(values: dict[Side, set[str]]) -> int:
+def _beyond_chance(values: dict[Side, set[str]] | dict[Side, set[int]]) -> int:
     """How many values that training units alone have are made again, 0 where chance explains it."""
     own = values["training"] - values["holdout"]
     others = values["holdout"] - values["training"]

@@ -138,6 +138,38 @@ def test_texts_that_are_quoted_in_others_are_copies(change: Callable[[str], str]
         assert judge(made, training, promises, holdout).state == state
 
 
+def notes(seed: int, people: int) -> pa.Table:
+    """Thirty notes of each person about one of 200 matters, each told in three words of its own."""
+    random = np.random.default_rng(seed)
+    matters = np.repeat(random.integers(0, 200, people), 30)
+    return pa.table({
+        "person": [f"{seed}-{person}" for person in np.repeat(np.arange(people), 30)],
+        "note": [" ".join(f"{matter}and{word}" for word in words)
+                 for matter, words in zip(matters, random.integers(0, 3, (matters.size, 20)),
+                                          strict=True)],
+    })  # fmt: skip
+
+
+def judge_notes(synthetic: pa.Table, training: pa.Table, holdout: pa.Table) -> Finding:
+    made = contract_for(training, {"person": "identifier", "note": "identifier"}, unit="person")
+    columns = tuple(
+        column.model_copy(update={"identifier_kind": "free_text"} if column.name == "note" else {})
+        for column in made.tables[0].columns
+    )
+    table = made.tables[0].model_copy(update={"columns": columns})
+    return judge(synthetic, training, made.model_copy(update={"tables": (table,)}), holdout)
+
+
+def test_texts_of_one_person_are_one_vote() -> None:
+    """Who is made up may have one real person's matter, and then meets many of that one's notes."""
+    training, holdout = notes(11, 60), notes(13, 60)
+    for seed in (101, 102):
+        assert judge_notes(notes(seed, 40), training, holdout).state == "pass"
+    copied = [f"Note: {text}" for text in training["note"].to_pylist()]
+    copied = with_column(training, "note", copied)
+    assert judge_notes(copied, training, holdout).state == "refuse"
+
+
 @pytest.mark.parametrize(("holders", "state"), [(1, "refuse"), (4, "refuse"), (8, "pass")])
 def test_a_category_of_fewer_than_five_units_is_refused(holders: int, state: str) -> None:
     training = with_first(TRAINING, "town", ["hamlet"] * holders)
