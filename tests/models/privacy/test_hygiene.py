@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -13,6 +14,7 @@ from data_contracts.schema import to_frame
 from models.evaluation.coded import Side, code_table
 from models.generators.independent import IndependentGenerator
 from models.privacy.hygiene import evaluate_hygiene
+from models.privacy.quoted_texts import units_with_texts
 from tests.models.evaluation.tables import contract_for, dataset, with_column
 
 ROWS = 400
@@ -168,6 +170,26 @@ def test_texts_of_one_person_are_one_vote() -> None:
     copied = [f"Note: {text}" for text in training["note"].to_pylist()]
     copied = with_column(training, "note", copied)
     assert judge_notes(copied, training, holdout).state == "refuse"
+
+
+def test_of_many_passages_both_sides_look_at_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever they stand: 300 of 14,000 are kept of real texts, which others come before."""
+    monkeypatch.setattr("models.privacy.quoted_texts.MOST_PASSAGES", 300)
+    monkeypatch.setattr("models.privacy.quoted_texts.WORDS_AT_ONCE", 100)
+    random = np.random.default_rng(5)
+
+    def texts(rows: int) -> pd.Series:
+        words = random.integers(10**6, size=(rows, 40))
+        return pd.Series([" ".join(map(str, text)) for text in words])
+
+    training, holdout, others = texts(300), texts(100), texts(300)
+    made = pd.concat([others, "Note. " + training[::-1]])
+    series: dict[Side, Any] = {"training": training, "synthetic": made, "holdout": holdout}
+    units: dict[Side, Any] = {side: np.arange(len(each)) for side, each in series.items()}
+    found = units_with_texts(series, units)
+    assert found["synthetic"] <= found["training"] and len(found["synthetic"]) > 50
+    series["synthetic"] = others
+    assert not units_with_texts(series, units)["synthetic"]
 
 
 @pytest.mark.parametrize(("holders", "state"), [(1, "refuse"), (4, "refuse"), (8, "pass")])
