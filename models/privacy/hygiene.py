@@ -176,8 +176,10 @@ def _rare_categories(coded: CodedTable, column: CodedColumn, fewest: int) -> int
     codes = {side: np.asarray(column.values[side], np.int64) for side in SIDES}  # noqa: PD011
     told = _rare_codes(codes, coded.units["training"], fewest)
     count = sum(labels[code] not in declared for code in told)
-    alike, known = pd.factorize(pd.Series(labels).map(_alike, na_action="ignore"))
     codes["synthetic"] = np.setdiff1d(codes["synthetic"], codes["training"])
+    if not codes["synthetic"].any():
+        return count
+    alike, known = pd.factorize(pd.Series(labels).map(_alike, na_action="ignore"))
     told = _rare_codes(
         {side: alike[each] + 1 for side, each in codes.items()}, coded.units["training"], fewest
     )

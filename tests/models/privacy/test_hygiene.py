@@ -217,6 +217,22 @@ def test_a_rare_category_in_other_letters_is_the_same(label: str) -> None:
     assert judge(synthetic, training).state == "pass"
 
 
+def test_labels_are_held_against_others_in_small_letters_only_where_one_is_new(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It sorts all rows once more, a second for a million, and few columns have a new label."""
+    compared: list[str] = []
+
+    def alike(label: str) -> str:
+        compared.append(label)
+        return label
+
+    monkeypatch.setattr("models.privacy.hygiene._alike", alike)
+    assert judge(FRESH).state == "pass" and not compared
+    judge(with_first(FRESH, "town", ["North"]))
+    assert "North" in compared
+
+
 def test_the_largest_income_of_all_is_refused_also_where_that_end_is_declared() -> None:
     largest = max(TRAINING["income"].to_pylist())
     synthetic = with_first(FRESH, "income", [largest])
