@@ -117,17 +117,17 @@ def _used_again(
     column: Column, frames: dict[Side, pd.DataFrame], units: dict[Side, IntArray]
 ) -> int:
     """How many training values of an identifier the release shows, 0 where chance explains it."""
-    values = {side: _distinct(frames[side][column.name]) for side in SIDES}
+    public = {_plain(str(value)) for value in column.categories or ()}
+    values = {side: _distinct(frames[side][column.name], public) for side in SIDES}
     plain = {side: {_plain(text) for text in values[side]} - {""} for side in SIDES}
     if column.identifier_kind in PERSONAL:
-        public = {_plain(str(value)) for value in column.categories or ()}
-        shown = len((plain["training"] & plain["synthetic"]) - plain["holdout"] - public)
+        shown = len((plain["training"] & plain["synthetic"]) - plain["holdout"])
         made = len(plain["synthetic"])
         if shown and not _explained(column, shown, len(plain["training"]), made):
             return shown
     if column.identifier_kind == "free_text":
         texts = {side: frames[side][column.name] for side in SIDES}
-        return _beyond_chance(units_with_texts(texts, units))
+        return _beyond_chance(units_with_texts(texts, units, column.categories or ()))
     return _beyond_chance(values) or _beyond_chance(plain)
 
 
@@ -153,9 +153,10 @@ def _explained(column: Column, shown: int, real: int, made: int) -> bool:
     return bool(stats.binom.sf(shown - 1, made, min(real / pattern.count, 1.0)) >= CHANCE)
 
 
-def _distinct(series: pd.Series) -> set[str]:
+def _distinct(series: pd.Series, public: set[str]) -> set[str]:
     known: list[Any] = series.dropna().unique().tolist()
-    return {str(value) for value in known}
+    texts = {str(value) for value in known}
+    return {text for text in texts if _plain(text) not in public} if public else texts
 
 
 def _plain(text: str) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,20 +23,22 @@ HashArray = npt.NDArray[np.uint64]
 
 
 def units_with_texts(
-    texts: dict[Side, pd.Series], units: dict[Side, IntArray]
+    texts: dict[Side, pd.Series], units: dict[Side, IntArray], public: tuple[Any, ...] = ()
 ) -> dict[Side, set[int]]:
     """The units of each side that have a text, and as made ones the real units that are quoted.
 
-    A unit is quoted where a made text holds six words in a row that it has and no other unit. All
-    its texts are one vote: they are about the same things, and one that is met by chance seldom is
-    met alone. `units` (rows,) numbers each side's units from 0; held-out ones are numbered on.
-    Letters' case and signs between words do not count. All texts are read; of more than a million
-    different passages every second, fourth and so on is kept, chosen by its hash: what both sides
-    have is met wherever it stands in its text or table.
+    A unit is quoted where a made text holds six words in a row that it has and neither another unit
+    nor a `public` text has. All its texts are one vote: they are about the same things, and one
+    that is met by chance seldom is met alone. `units` (rows,) numbers each side's units from 0;
+    held-out ones are numbered on. Letters' case and signs between words do not count. All texts are
+    read; of more than a million different passages every second, fourth and so on is kept, chosen
+    by its hash: what both sides have is met wherever it stands in its text or table.
     """
     held_out = units["holdout"] + 1 + units["training"].max(initial=-1)
-    real = pd.concat([texts["training"], texts["holdout"]])
-    passages, owners = _passages(real, np.concatenate([units["training"], held_out]))
+    told = pd.Series(public, dtype=object)
+    real = pd.concat([texts["training"], texts["holdout"], told])
+    nobody = np.full(len(told), NOBODY)
+    passages, owners = _passages(real, np.concatenate([units["training"], held_out, nobody]))
     made, _ = _passages(texts["synthetic"], np.zeros(len(texts["synthetic"]), dtype=np.int64))
     quoted = owners[np.isin(passages, made, assume_unique=True)]
     return {

@@ -192,6 +192,20 @@ def test_of_many_passages_both_sides_look_at_the_same(monkeypatch: pytest.Monkey
     assert not units_with_texts(series, units)["synthetic"]
 
 
+@pytest.mark.parametrize("kind", ["address", "free_text", "name", "key"])
+def test_what_the_contract_lists_is_public_also_where_sides_were_not_split_at_random(
+    kind: str,
+) -> None:
+    streets = [f"In the {number} th street on the left" for number in range(2 * ROWS)]
+    training = with_column(TRAINING, "mail", streets[:ROWS])
+    holdout = with_column(HOLDOUT, "mail", streets[ROWS:])
+    shown = with_column(FRESH, "mail", [street.upper() for street in streets[:40]] * 10)
+    listed = contract({"mail": {"identifier_kind": kind, "categories": tuple(streets)}})
+    assert judge(shown, training, listed, holdout).state == "pass"
+    unlisted = contract({"mail": {"identifier_kind": kind}})
+    assert judge(shown, training, unlisted, holdout).state == "refuse"
+
+
 @pytest.mark.parametrize(("holders", "state"), [(1, "refuse"), (4, "refuse"), (8, "pass")])
 def test_a_category_of_fewer_than_five_units_is_refused(holders: int, state: str) -> None:
     training = with_first(TRAINING, "town", ["hamlet"] * holders)
