@@ -21,7 +21,7 @@ from models.evaluation.coded import (
 )
 from models.evaluation.intervals import FloatArray
 from models.evaluation.row_codes import rounding_step
-from models.privacy.quoted_texts import quoted_texts
+from models.privacy.quoted_texts import units_with_texts
 
 FEWEST_UNITS = (5, 8)
 # What names one person only: made-up values never happen to be a real one.
@@ -74,7 +74,7 @@ def evaluate_hygiene(
     for column in coded.table.columns:
         one, sides = (coded, frames) if whole is None else _whole_column(coded, column, whole)
         if coded.table.issues(column):
-            issued[column.name] = _used_again(column, sides)
+            issued[column.name] = _used_again(column, sides, one.units)
         for each in one.columns:
             if each.name == column.name:
                 into, count = (extreme, _extremes) if each.is_number else (rare, _rare_categories)
@@ -113,23 +113,25 @@ def _whole_column(
     return code_table(alone, coded.bars, sides, coded.seed), sides
 
 
-def _used_again(column: Column, frames: dict[Side, pd.DataFrame]) -> int:
+def _used_again(
+    column: Column, frames: dict[Side, pd.DataFrame], units: dict[Side, IntArray]
+) -> int:
     """How many training values of an identifier the release shows, 0 where chance explains it."""
-    values = {side: _distinct(frames[side][column.name]) for side in SIDES}
+    public = {_plain(str(value)) for value in column.categories or ()}
+    values = {side: _distinct(frames[side][column.name], public) for side in SIDES}
     plain = {side: {_plain(text) for text in values[side]} - {""} for side in SIDES}
     if column.identifier_kind in PERSONAL:
-        public = {_plain(str(value)) for value in column.categories or ()}
-        shown = len((plain["training"] & plain["synthetic"]) - plain["holdout"] - public)
+        shown = len((plain["training"] & plain["synthetic"]) - plain["holdout"])
         made = len(plain["synthetic"])
         if shown and not _explained(column, shown, len(plain["training"]), made):
             return shown
     if column.identifier_kind == "free_text":
-        quoted = quoted_texts(values["training"] | values["holdout"], values["synthetic"])
-        return _beyond_chance({**values, "synthetic": quoted})
+        texts = {side: frames[side][column.name] for side in SIDES}
+        return _beyond_chance(units_with_texts(texts, units, column.categories or ()))
     return _beyond_chance(values) or _beyond_chance(plain)
 
 
-def _beyond_chance(values: dict[Side, set[str]]) -> int:
+def _beyond_chance(values: dict[Side, set[str]] | dict[Side, set[int]]) -> int:
     """How many values that training units alone have are made again, 0 where chance explains it."""
     own = values["training"] - values["holdout"]
     others = values["holdout"] - values["training"]
@@ -151,9 +153,10 @@ def _explained(column: Column, shown: int, real: int, made: int) -> bool:
     return bool(stats.binom.sf(shown - 1, made, min(real / pattern.count, 1.0)) >= CHANCE)
 
 
-def _distinct(series: pd.Series) -> set[str]:
+def _distinct(series: pd.Series, public: set[str]) -> set[str]:
     known: list[Any] = series.dropna().unique().tolist()
-    return {str(value) for value in known}
+    texts = {str(value) for value in known}
+    return {text for text in texts if _plain(text) not in public} if public else texts
 
 
 def _plain(text: str) -> str:
@@ -174,8 +177,10 @@ def _rare_categories(coded: CodedTable, column: CodedColumn, fewest: int) -> int
     codes = {side: np.asarray(column.values[side], np.int64) for side in SIDES}  # noqa: PD011
     told = _rare_codes(codes, coded.units["training"], fewest)
     count = sum(labels[code] not in declared for code in told)
-    alike, known = pd.factorize(pd.Series(labels).map(_alike, na_action="ignore"))
     codes["synthetic"] = np.setdiff1d(codes["synthetic"], codes["training"])
+    if not codes["synthetic"].any():
+        return count
+    alike, known = pd.factorize(pd.Series(labels).map(_alike, na_action="ignore"))
     told = _rare_codes(
         {side: alike[each] + 1 for side, each in codes.items()}, coded.units["training"], fewest
     )

@@ -8,12 +8,11 @@ from models.evaluation.coded import CodedTable, IntArray, Side, draw
 from models.evaluation.row_codes import exact_codes
 from models.privacy.real_pool import NOBODY, owners_of
 
-# Beyond chance: a generator never saw these rows.
+# Beyond chance: a generator never saw these rows. A false alarm takes votes of held-out units away,
+# so that what is left leans: it must be far rarer than a refusal by chance.
 LEVEL = 1e-4
 # Real rows meet by chance; made ones that meet held-out rows so many times as often do not.
 TIMES_AS_OFTEN = 5.0
-# Of that less must be sure: five times is far from fresh rows, and each doubt hides copies.
-LEVEL_OF_TIMES = 1e-2
 
 
 def without_repeats(coded: CodedTable) -> tuple[CodedTable, tuple[Finding, ...]]:
@@ -76,7 +75,7 @@ def _seen(coded: CodedTable, codes: dict[Side, IntArray], units: IntArray) -> bo
 
 
 def far_more_often(made: IntArray, real: IntArray, rows_ratio: float = 1.0) -> bool:
-    """Whether made rows meet units more than five times as often as real rows do, by all odds.
+    """Whether made rows meet units more than five times as often as real rows do, beyond doubt.
 
     Both are distinct units that were met; `rows_ratio` is how many made rows looked for each real
     one. Units that only one side met are binomial.
@@ -84,4 +83,4 @@ def far_more_often(made: IntArray, real: IntArray, rows_ratio: float = 1.0) -> b
     by_made = np.setdiff1d(made, real).size
     by_real = np.setdiff1d(real, made).size
     odds = TIMES_AS_OFTEN * max(rows_ratio, 1.0)
-    return bool(stats.binom.sf(by_made - 1, by_made + by_real, odds / (1 + odds)) <= LEVEL_OF_TIMES)
+    return bool(stats.binom.sf(by_made - 1, by_made + by_real, odds / (1 + odds)) <= LEVEL)

@@ -43,10 +43,10 @@ class SequenceCopies:
     are put into an order of their own, so that in any other they are the same. Where a unit has
     several series (`entity`), runs of each by itself are looked for as well: moved apart, or given
     to units of their own, they are copies, too. Votes and p-values are those of G1, by unit; all
-    lengths share them (Bonferroni). Passes if copies of whole
-    units, the contract's `leak_share` of the synthetic ones or fewer, were caught in the same run.
-    Where they were not, it is inconclusive if rows have nobody's own either, so that no other test
-    of copies judges; else it leaves the verdict to the rows.
+    lengths share them (Bonferroni). Passes if copies of whole units, the contract's `leak_share` of
+    the synthetic ones or fewer, were caught in the same run. Where they were not, it is
+    inconclusive if rows have nobody's own either, so that no other test of copies judges; else it
+    leaves the verdict to the rows.
 
     Power: told in each run: the smallest share of units that was caught when copied whole.
     """

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -13,6 +14,7 @@ from data_contracts.schema import to_frame
 from models.evaluation.coded import Side, code_table
 from models.generators.independent import IndependentGenerator
 from models.privacy.hygiene import evaluate_hygiene
+from models.privacy.quoted_texts import units_with_texts
 from tests.models.evaluation.tables import contract_for, dataset, with_column
 
 ROWS = 400
@@ -138,6 +140,72 @@ def test_texts_that_are_quoted_in_others_are_copies(change: Callable[[str], str]
         assert judge(made, training, promises, holdout).state == state
 
 
+def notes(seed: int, people: int) -> pa.Table:
+    """Thirty notes of each person about one of 200 matters, each told in three words of its own."""
+    random = np.random.default_rng(seed)
+    matters = np.repeat(random.integers(0, 200, people), 30)
+    return pa.table({
+        "person": [f"{seed}-{person}" for person in np.repeat(np.arange(people), 30)],
+        "note": [" ".join(f"{matter}and{word}" for word in words)
+                 for matter, words in zip(matters, random.integers(0, 3, (matters.size, 20)),
+                                          strict=True)],
+    })  # fmt: skip
+
+
+def judge_notes(synthetic: pa.Table, training: pa.Table, holdout: pa.Table) -> Finding:
+    made = contract_for(training, {"person": "identifier", "note": "identifier"}, unit="person")
+    columns = tuple(
+        column.model_copy(update={"identifier_kind": "free_text"} if column.name == "note" else {})
+        for column in made.tables[0].columns
+    )
+    table = made.tables[0].model_copy(update={"columns": columns})
+    return judge(synthetic, training, made.model_copy(update={"tables": (table,)}), holdout)
+
+
+def test_texts_of_one_person_are_one_vote() -> None:
+    """Who is made up may have one real person's matter, and then meets many of that one's notes."""
+    training, holdout = notes(11, 60), notes(13, 60)
+    for seed in (101, 102):
+        assert judge_notes(notes(seed, 40), training, holdout).state == "pass"
+    copied = [f"Note: {text}" for text in training["note"].to_pylist()]
+    copied = with_column(training, "note", copied)
+    assert judge_notes(copied, training, holdout).state == "refuse"
+
+
+def test_of_many_passages_both_sides_look_at_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever they stand: 300 of 14,000 are kept of real texts, which others come before."""
+    monkeypatch.setattr("models.privacy.quoted_texts.MOST_PASSAGES", 300)
+    monkeypatch.setattr("models.privacy.quoted_texts.WORDS_AT_ONCE", 100)
+    random = np.random.default_rng(5)
+
+    def texts(rows: int) -> pd.Series:
+        words = random.integers(10**6, size=(rows, 40))
+        return pd.Series([" ".join(map(str, text)) for text in words])
+
+    training, holdout, others = texts(300), texts(100), texts(300)
+    made = pd.concat([others, "Note. " + training[::-1]])
+    series: dict[Side, Any] = {"training": training, "synthetic": made, "holdout": holdout}
+    units: dict[Side, Any] = {side: np.arange(len(each)) for side, each in series.items()}
+    found = units_with_texts(series, units)
+    assert found["synthetic"] <= found["training"] and len(found["synthetic"]) > 50
+    series["synthetic"] = others
+    assert not units_with_texts(series, units)["synthetic"]
+
+
+@pytest.mark.parametrize("kind", ["address", "free_text", "name", "key"])
+def test_what_the_contract_lists_is_public_also_where_sides_were_not_split_at_random(
+    kind: str,
+) -> None:
+    streets = [f"In the {number} th street on the left" for number in range(2 * ROWS)]
+    training = with_column(TRAINING, "mail", streets[:ROWS])
+    holdout = with_column(HOLDOUT, "mail", streets[ROWS:])
+    shown = with_column(FRESH, "mail", [street.upper() for street in streets[:40]] * 10)
+    listed = contract({"mail": {"identifier_kind": kind, "categories": tuple(streets)}})
+    assert judge(shown, training, listed, holdout).state == "pass"
+    unlisted = contract({"mail": {"identifier_kind": kind}})
+    assert judge(shown, training, unlisted, holdout).state == "refuse"
+
+
 @pytest.mark.parametrize(("holders", "state"), [(1, "refuse"), (4, "refuse"), (8, "pass")])
 def test_a_category_of_fewer_than_five_units_is_refused(holders: int, state: str) -> None:
     training = with_first(TRAINING, "town", ["hamlet"] * holders)
@@ -161,6 +229,22 @@ def test_a_rare_category_in_other_letters_is_the_same(label: str) -> None:
     # Signs tell labels apart: C++ is not C.
     training = with_first(TRAINING, "town", ["little-hamlet"])
     assert judge(synthetic, training).state == "pass"
+
+
+def test_labels_are_held_against_others_in_small_letters_only_where_one_is_new(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It sorts all rows once more, a second for a million, and few columns have a new label."""
+    compared: list[str] = []
+
+    def alike(label: str) -> str:
+        compared.append(label)
+        return label
+
+    monkeypatch.setattr("models.privacy.hygiene._alike", alike)
+    assert judge(FRESH).state == "pass" and not compared
+    judge(with_first(FRESH, "town", ["North"]))
+    assert "North" in compared
 
 
 def test_the_largest_income_of_all_is_refused_also_where_that_end_is_declared() -> None:

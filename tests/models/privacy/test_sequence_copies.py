@@ -138,7 +138,7 @@ def test_series_of_a_unit_are_found_apart(apart: str) -> None:
 def test_copies_of_held_out_people_are_no_evidence_and_hide_none() -> None:
     for people in (40, 100, 200):
         assert judge(table(copied(people, HOLDOUT)))[0] > 0.01
-    for share in (0.2, 1):
+    for share in (0.4, 1):
         of_both = [rows.slice(0, round(share * rows.num_rows)) for rows in (TRAINING, HOLDOUT)]
         source = pa.concat_tables(of_both)
         names = [f"new {name}" for name in source["person"].to_pylist()]
