@@ -16,9 +16,9 @@ from models.generators.kept_rules import EarlierKeys
 from models.generators.parted import keep_apart
 
 
-def subscribers(*rules: RequiredWhen, rows: int = 400) -> Dataset:
+def subscribers(*rules: RequiredWhen, rows: int = 400, physical_type: str = "string") -> Dataset:
     """People of whom half take the letter, which goes to an address."""
-    text: dict[str, Any] = {"logical_type": "string", "physical_type": "string"}
+    text: dict[str, Any] = {"logical_type": "string", "physical_type": physical_type}
     columns = (
         Column(name="letter", logical_type="boolean", physical_type="bool", required=True),
         Column(name="address", **text, role="identifier", identifier_kind="email"),
@@ -61,6 +61,14 @@ def test_what_is_given_decides_whether_an_identifier_is_there(
     assert not drawn["address"].dropna().duplicated().any()
     later = fitted.sample(60, given={"letter": letter}, seed=2, first_row=90).frame
     assert not set(drawn["address"].dropna()) & set(later["address"].dropna())
+
+
+def test_an_identifier_that_is_stored_as_a_dictionary_keeps_the_rule() -> None:
+    data = subscribers(WITH_LETTER, physical_type="dictionary<string>")
+    drawn = IndependentGenerator().fit(data, seed=1).sample(50, seed=2).frame
+    assert unkept(drawn, data.contract.tables[0]) == 0
+    assert drawn["address"].notna().any() and drawn["address"].isna().any()
+    assert not drawn["address"].dropna().duplicated().any()
 
 
 def test_rows_of_parts_that_are_drawn_again_keep_it_too() -> None:
