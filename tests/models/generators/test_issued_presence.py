@@ -83,3 +83,25 @@ def test_rows_of_parts_that_are_drawn_again_keep_it_too() -> None:
         return fitted.sample(rows, seed=attempt).frame
 
     assert unkept(keep_apart(first, table, earlier, again), table) == 0
+
+
+def test_identifiers_of_which_no_rule_speaks_hold_up_no_row_that_is_drawn_again() -> None:
+    whole = {"logical_type": "integer", "physical_type": "int64"}
+    names = [f"id{number}" for number in range(12)]
+    columns = [Column.model_validate({"name": name, **whole, "role": "identifier"})
+               for name in names]  # fmt: skip
+    key = Column.model_validate({"name": "key", **whole})
+    table = Table(name="t", columns=(key, *columns), unique_together=(("key",),),
+                  source=Source(format="csv", path="t.csv"))  # fmt: skip
+    random = np.random.default_rng(0)
+
+    def drawn(rows: int, attempt: int = 0) -> pd.DataFrame:
+        gaps = random.random((len(names), rows)) < 0.5
+        ids = {name: pa.array(range(rows), mask=gap) for name, gap in zip(names, gaps, strict=True)}
+        keys = pa.array(random.integers(0, 60, rows))
+        return to_frame(pa.table({"key": keys, **ids}, arrow_schema(table)))
+
+    first = drawn(40)
+    kept = keep_apart(first, table, EarlierKeys(table), drawn)
+    assert not kept["key"].duplicated().any()
+    pd.testing.assert_frame_equal(kept[names], first[names])
