@@ -48,20 +48,21 @@ class EarlierKeys:
     def add(self, frame: pd.DataFrame) -> None:
         """Takes in rows."""
         for names, before in self.hashes.items():
-            self.hashes[names] = np.sort(np.concatenate([before, _hashed(frame, names)]))
+            self.hashes[names] = np.sort(np.concatenate([before, hashed(frame, names)]))
 
     def hold(self, frame: pd.DataFrame, names: tuple[str, ...]) -> BoolArray:
         """Which rows `(rows,)` repeat an earlier one's values."""
         before = self.hashes[names]
         if not len(before):
             return np.zeros(len(frame), dtype=np.bool_)
-        keys = _hashed(frame, names)
+        keys = hashed(frame, names)
         place = np.searchsorted(before, keys).clip(max=len(before) - 1)
         repeated: BoolArray = before[place] == keys
         return repeated
 
 
-def _hashed(frame: pd.DataFrame, names: tuple[str, ...]) -> IntArray:
+def hashed(frame: pd.DataFrame, names: tuple[str, ...]) -> IntArray:
+    """The rows' values in these columns as one 64-bit hash each, `(rows,)`."""
     columns = frame[list(names)]
     # Categories as text: their numbers differ from batch to batch.
     texts = {
