@@ -70,7 +70,8 @@ class ImputedKeys:
             held = self._taken.hold(drawn, names) | others.hold(drawn, names)
             free &= ~(filled & held).reshape(kept.shape)
             keys.append((filled.reshape(kept.shape), hashed(drawn, names).reshape(kept.shape)))
-        first, taken = kept.argmax(1), set[tuple[int, int]]()
+        first: IntArray = kept.argmax(1)
+        taken = set[tuple[int, int]]()
         for row in np.flatnonzero(free.any(1)) if keys else ():
             for copy in np.flatnonzero(free[row]):
                 pairs = enumerate((filled[row, copy], hashes[row, copy]) for filled, hashes in keys)

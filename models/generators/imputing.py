@@ -181,19 +181,21 @@ class Imputer:
             parts = self.codec.columns_[name]
             codes[rows, parts.start : parts.stop] = UNKNOWN
         whole, left = self._drawn(codes, frame, missing, random), len(frame) + 1
+        # Rows that repeat keys are drawn so often in a round that a good part of them has to go.
+        keyed = len(self.table.unique_groups) > 0
         for attempt in range(2 * ROUNDS):
             broken = np.flatnonzero(self._broken(whole, missing) | keys.repeated(whole, missing))
             if not len(broken):
                 return whole
-            if attempt > ROUNDS + bool(self.table.unique_groups) and len(broken) >= left:
+            if attempt > ROUNDS + keyed and len(broken) > (left * 3 // 4 if keyed else left - 1):
                 break
             left, gaps = len(broken), {name: rows[broken] for name, rows in missing.items()}
             again = whole.iloc[broken].reset_index(drop=True)
             if attempt != ROUNDS:
                 known = frame.iloc[broken].reset_index(drop=True)
-                choose = partial(keys.first_free, beside=whole.drop(index=whole.index[broken]))
                 draw = self._drawn
-                if attempt == ROUNDS - 1 or (attempt > ROUNDS and self.table.unique_groups):
+                if attempt == ROUNDS - 1 or (attempt > ROUNDS and keyed):
+                    choose = partial(keys.first_free, beside=whole.drop(index=whole.index[broken]))
                     draw = partial(self._first_kept, choose)
                 again = draw(codes[broken], known, gaps, random)
             if attempt >= ROUNDS and self.table.row_rules:
