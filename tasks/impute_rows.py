@@ -2,9 +2,11 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 
+from data_contracts.contract import Table
 from data_contracts.dataset import Dataset
 from data_contracts.errors import ContractError
 from data_contracts.record import Record
@@ -13,6 +15,9 @@ from tasks.candidate import read_candidate
 from tasks.foreign_files import draft_of, give_name, written_whole
 from tasks.sample import open_generator, with_metadata
 from tasks.unreleased import TrainedModel, check_output, learned_contract, unreleased_metadata
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class ImputedRows(Record):
@@ -37,13 +42,15 @@ def impute_rows(
     multiple imputation (Rubin 1987). As a `point`, the middle or the commonest of 21 draws.
     `output` holds real rows: it appears whole or not at all, for its owner alone to read, and takes
     the place of nothing but an older one of its kind. Raises ContractError for rows without the
-    contract's columns and types, for `output` as `check_output` does, and for a model that cannot
-    do it; ModelError where a required cell has no value that keeps the rules.
+    contract's columns and types or with an identifier missing that is required, for `output` as
+    `check_output` does, and for a model that cannot do it; ModelError where a required cell has no
+    value that keeps the rules.
     """
     check_output(output, model.contract)
     contract = learned_contract(model)
     table = contract.tables[0]
     known = to_frame(read_candidate(contract, rows)[table.name])
+    _check_identifiers(known, table, rows)
     with open_generator(model.store, model.path, table) as generator:
         fill = getattr(generator, "impute", None)
         if fill is None:
@@ -65,6 +72,18 @@ def impute_rows(
         filled={name: int(before[name] - after[name]) for name in gaps},
         left={name: int(after[name]) for name in gaps if after[name]},
     )
+
+
+def _check_identifiers(known: "pd.DataFrame", table: Table, rows: Path) -> None:
+    """ContractError where one must be there and is not: nothing but the source can tell it."""
+    for column in table.columns:
+        missing = int(known[column.name].isna().sum())
+        if missing and table.issues(column) and (column.required or column.primary_key):
+            raise ContractError(
+                f"{rows}: column {column.name!r} is missing in {missing} of {len(known)} rows. It "
+                "is required, and identifiers are not filled in: no model can tell them. Fill "
+                "them in, or leave these rows out."
+            )
 
 
 def _able() -> list[str]:

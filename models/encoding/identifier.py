@@ -214,9 +214,11 @@ class IdentifierCodec:
 def within_rules(column: Column, table: Table) -> tuple[Column, list[int]]:
     """The column with the limits that the table's rules set beside its own, and barred numbers.
 
-    What is issued follows from a row's number, so that no other draw could keep such a rule.
+    What is issued follows from a row's number, so that no other draw could keep such a rule. One
+    that holds anyway moves no number: models of earlier releases would issue others. Only numbers
+    have rules beside a number: loading refuses the rest.
     """
-    lows, highs, barred = [column.minimum], [column.maximum], set()
+    lows, highs, barred = list[int](), list[int](), set[int]()
     for rule in table.row_rules:
         if not isinstance(rule, Comparison) or rule.left != column.name:
             continue
@@ -229,11 +231,19 @@ def within_rules(column: Column, table: Table) -> tuple[Column, list[int]]:
             lows.append(math.floor(bound) + 1 if rule.operator == ">" else math.ceil(bound))
         if rule.operator in ("<", "<=", "=="):
             highs.append(math.ceil(bound) - 1 if rule.operator == "<" else math.floor(bound))
-    limits = {
-        "minimum": max((one for one in lows if one is not None), default=None),
-        "maximum": min((one for one in highs if one is not None), default=None),
-    }
-    return (column.model_copy(update=limits) if lows[1:] or highs[1:] else column), sorted(barred)
+    limits = _cutting(column, lows, highs) if lows or highs else {}
+    return (column.model_copy(update=limits) if limits else column), sorted(barred)
+
+
+def _cutting(column: Column, lows: Sequence[int], highs: Sequence[int]) -> dict[str, int]:
+    """The limits that leave out numbers which the column would issue without them."""
+    start, end = IdentifierCodec(column)._limits()
+    low, high = max(lows, default=start), min(highs, default=end)
+    limits = {"maximum": high} if high < end else {}
+    # Where all numbers from the start on are cut off, they count from the rule's least.
+    if low > start or (low < start and high < start and column.minimum is None):
+        limits["minimum"] = low
+    return limits
 
 
 def _multiple(index: int, steps: Sequence[int], span: int) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,9 @@ ROUNDS = 20
 once more as often where that leaves fewer of them."""
 COPIES = 64
 """How often each of the last such rows is drawn at once before it is mended."""
+MOST_TRIED = 2**12
+"""So many draws are made of few such rows together where keys must differ: a row's only free one
+may come up rarely."""
 BATCH_ROWS = 2**16
 POINT_DRAWS = 21
 """Draws behind a point estimate; odd, so that their median is one of them."""
@@ -177,18 +181,23 @@ class Imputer:
             parts = self.codec.columns_[name]
             codes[rows, parts.start : parts.stop] = UNKNOWN
         whole, left = self._drawn(codes, frame, missing, random), len(frame) + 1
+        # Rows that repeat keys are drawn so often in a round that a good part of them has to go.
+        keyed = len(self.table.unique_groups) > 0
         for attempt in range(2 * ROUNDS):
             broken = np.flatnonzero(self._broken(whole, missing) | keys.repeated(whole, missing))
             if not len(broken):
                 return whole
-            if attempt > ROUNDS and len(broken) >= left:
+            if attempt > ROUNDS + keyed and len(broken) > (left * 3 // 4 if keyed else left - 1):
                 break
             left, gaps = len(broken), {name: rows[broken] for name, rows in missing.items()}
             again = whole.iloc[broken].reset_index(drop=True)
             if attempt != ROUNDS:
                 known = frame.iloc[broken].reset_index(drop=True)
-                copies = COPIES if attempt == ROUNDS - 1 else 1
-                again = self._first_kept(codes[broken], known, gaps, random, copies)
+                draw = self._drawn
+                if attempt == ROUNDS - 1 or (attempt > ROUNDS and keyed):
+                    choose = partial(keys.first_free, beside=whole.drop(index=whole.index[broken]))
+                    draw = partial(self._first_kept, choose)
+                again = draw(codes[broken], known, gaps, random)
             if attempt >= ROUNDS and self.table.row_rules:
                 again = self._mended(again, gaps)
             whole = replace_rows(whole, broken, again[list(missing)])
@@ -196,19 +205,23 @@ class Imputer:
 
     def _first_kept(
         self,
+        choose: Callable[[pd.DataFrame, dict[str, BoolArray], BoolArray], IntArray],
         codes: IntArray,
         frame: pd.DataFrame,
         missing: dict[str, BoolArray],
         random: np.random.Generator,
-        copies: int,
     ) -> pd.DataFrame:
-        """As `_drawn`, each row so many times over: the first that keeps the rules, if one does."""
-        copies = min(copies, max(1, BATCH_ROWS // len(frame)))
+        """As `_drawn`, each row many times over: the copy of each that `choose` names.
+
+        It is told which ones `(rows, copies)` keep the rules.
+        """
+        tried = MOST_TRIED // len(frame) if self.table.unique_groups else 0
+        copies = min(max(COPIES, tried), max(1, BATCH_ROWS // len(frame)))
         rows = np.repeat(np.arange(len(frame)), copies)
         gaps = {name: gap[rows] for name, gap in missing.items()}
         drawn = self._drawn(codes[rows], frame.iloc[rows].reset_index(drop=True), gaps, random)
         kept = ~self._broken(drawn, gaps).reshape(-1, copies)
-        first = kept.argmax(1) + copies * np.arange(len(frame))
+        first = choose(drawn, gaps, kept) + copies * np.arange(len(frame))
         chosen: pd.DataFrame = drawn.iloc[first].reset_index(drop=True)
         return chosen
 

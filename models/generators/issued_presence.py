@@ -7,6 +7,7 @@ import pandas as pd
 from data_contracts.contract import RequiredWhen, Table
 from data_contracts.schema import to_arrow
 from data_contracts.written_checks import breaks_written
+from models.encoding.column import BoolArray
 from models.encoding.table import TableCodec
 from models.encoding.typed_values import with_columns
 
@@ -32,5 +33,14 @@ def with_presence(
             values = frame[rule.column]
             broken = breaks_written(rule, to_arrow(frame, table))
             turned = issued[rule.column].where(values.isna())
-            frame = with_columns(frame, {rule.column: values.where(~broken, turned)})
+            frame = with_columns(frame, {rule.column: _mixed(values, turned, broken)})
     return frame
+
+
+def _mixed(values: pd.Series, turned: pd.Series, broken: BoolArray) -> pd.Series:
+    """The values, those of other rows where broken: a categorical lists the categories of both."""
+    if not isinstance(values.dtype, pd.CategoricalDtype):
+        return values.where(~broken, turned)
+    listed = values.cat.categories.append(turned.cat.categories).unique()
+    mixed = values.astype(object).where(~broken, turned.astype(object))
+    return mixed.astype(pd.CategoricalDtype(listed, values.cat.ordered))

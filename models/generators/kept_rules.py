@@ -39,29 +39,42 @@ class EarlierKeys:
     """What rows drawn before hold in columns that are unique together, as 64-bit hashes.
 
     Two keys with the same hash, one pair in 10^19, count as equal: a row more is drawn again.
+    `hashes` holds sorted runs, each at least twice as long as the next: with all in one, a batch
+    more of very many rows would sort them all again.
     """
 
     def __init__(self, table: Table) -> None:
-        nothing = np.empty(0, dtype=np.int64)
-        self.hashes: dict[tuple[str, ...], IntArray] = dict.fromkeys(table.unique_groups, nothing)
+        self.hashes: dict[tuple[str, ...], list[IntArray]] = {
+            names: [] for names in table.unique_groups
+        }
 
     def add(self, frame: pd.DataFrame) -> None:
-        """Takes in rows."""
-        for names, before in self.hashes.items():
-            self.hashes[names] = np.sort(np.concatenate([before, _hashed(frame, names)]))
+        """Takes in rows; what is held already takes no room again."""
+        for names, runs in self.hashes.items():
+            new = np.unique(hashed(frame, names))
+            new = new[~_in_runs(new, runs)]
+            while runs and len(runs[-1]) < 2 * len(new):
+                new = np.sort(np.concatenate([runs.pop(), new]), kind="stable")
+            runs += [new] if len(new) else []
 
     def hold(self, frame: pd.DataFrame, names: tuple[str, ...]) -> BoolArray:
         """Which rows `(rows,)` repeat an earlier one's values."""
-        before = self.hashes[names]
-        if not len(before):
+        runs = self.hashes[names]
+        if not runs:
             return np.zeros(len(frame), dtype=np.bool_)
-        keys = _hashed(frame, names)
-        place = np.searchsorted(before, keys).clip(max=len(before) - 1)
-        repeated: BoolArray = before[place] == keys
-        return repeated
+        return _in_runs(hashed(frame, names), runs)
 
 
-def _hashed(frame: pd.DataFrame, names: tuple[str, ...]) -> IntArray:
+def _in_runs(keys: IntArray, runs: Sequence[IntArray]) -> BoolArray:
+    """Which keys one of the sorted runs holds."""
+    found = np.zeros(len(keys), dtype=np.bool_)
+    for run in runs:
+        found |= run[np.searchsorted(run, keys).clip(max=len(run) - 1)] == keys
+    return found
+
+
+def hashed(frame: pd.DataFrame, names: tuple[str, ...]) -> IntArray:
+    """The rows' values in these columns as one 64-bit hash each, `(rows,)`."""
     columns = frame[list(names)]
     # Categories as text: their numbers differ from batch to batch.
     texts = {

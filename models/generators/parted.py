@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from data_contracts.contract import Table
+from data_contracts.contract import RequiredWhen, Table
 from data_contracts.errors import ModelError
 from models.encoding.column import BoolArray
 from models.generators.kept_rules import MOST_ROUNDS, EarlierKeys, Patience, replace_rows
@@ -23,10 +23,12 @@ def keep_apart(
     """The rows with those that repeat an earlier part's key drawn again; `earlier` takes them in.
 
     As rows are independent of each other, it is as if all parts had been drawn as one. Identifiers
-    stay as issued, and a new row is taken where it misses the same ones: a rule may ask for that.
+    stay as issued, and a new row is taken where it misses the same of those that a rule says are
+    there or missing; others miss by chance, and waiting for all of them alike could take for ever.
     ModelError where new keys hardly come up any more.
     """
     issued = [column.name for column in table.columns if table.issues(column)]
+    ruled = [name for name in issued if name in _of_presence(table)]
     patience = Patience(len(frame), ROUNDS)
     for attempt in range(MOST_ROUNDS):
         rows = np.flatnonzero(_repeated(frame, table, earlier))
@@ -36,7 +38,7 @@ def keep_apart(
         if patience.ends(len(rows)):
             break
         drawn = redraw(len(rows), attempt)
-        gaps = drawn[issued].isna().to_numpy() == frame[issued].iloc[rows].isna().to_numpy()
+        gaps = drawn[ruled].isna().to_numpy() == frame[ruled].iloc[rows].isna().to_numpy()
         alike = np.flatnonzero(gaps.all(1))
         taken = drawn.drop(columns=issued).iloc[alike].reset_index(drop=True)
         frame = replace_rows(frame, rows[alike], taken)
@@ -46,6 +48,12 @@ def keep_apart(
         f"columns that are unique together ({groups}), however often they are drawn. Ask for fewer "
         "rows, or relax the rule in the contract."
     )
+
+
+def _of_presence(table: Table) -> set[str]:
+    """The columns that a rule about presence names, on either side."""
+    rules = [rule for rule in table.row_rules if isinstance(rule, RequiredWhen)]
+    return {name for rule in rules for name in rule.columns}
 
 
 def _repeated(frame: pd.DataFrame, table: Table, earlier: EarlierKeys) -> BoolArray:

@@ -108,6 +108,11 @@ def test_what_cannot_be_filled_in_is_told(model: TrainedModel, tmp_path: Path) -
     pq.write_table(people().drop_columns("town"), source)
     with pytest.raises(ContractError, match=r"no column 'town'"):
         impute_rows(model, source, output, seed=1)
+    no = people()["no"].to_pylist()
+    nobody = pa.array([None, None, *no[2:]], pa.int64())
+    pq.write_table(people().set_column(0, "no", nobody), source)
+    with pytest.raises(ContractError, match=r"'no' is missing in 2 of 600 rows.*leave these rows"):
+        impute_rows(model, source, output, seed=1)
     output.write_text("mine")
     pq.write_table(people(), source)
     with pytest.raises(StoreError, match=r"left as it is"):

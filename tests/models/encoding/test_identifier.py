@@ -250,6 +250,10 @@ def test_a_listed_value_may_repeat_in_a_key_of_several_columns() -> None:
         (["x > 2.5", "x != 4"], [3, 5, 6, 7]),
         (["x < 6", "x != 2", "x != 1", "x != 9"], [3, 4, 5]),
         (["x <= 0"], [0]),
+        (["x >= -5", "x <= -3"], [-5, -4, -3]),
+        # These hold anyway.
+        (["x >= 0"], [1, 2, 3, 4]),
+        (["x >= -5", "x < 1000000000000000000000"], [1, 2, 3, 4]),
     ],
 )
 def test_numbers_keep_the_rules_about_them(rules: list[str], expected: list[int]) -> None:

@@ -185,7 +185,7 @@ def spans(*rules: str, **of_low: object) -> tuple[AnyOrderGenerator, Dataset]:
     number = {"logical_type": "number", "physical_type": "float64"}
     columns = (
         Column.model_validate({"name": "low", **number, **of_low}),
-        Column(name="high", **number),
+        Column.model_validate({"name": "high", **number}),
         Column(name="kind", logical_type="string", physical_type="string"),
     )
     read = [parse_rule(text, None) for text in rules]
@@ -243,33 +243,6 @@ def test_cells_that_a_condition_keeps_empty_stay_empty() -> None:
     rows = holes(data, [None] * 20, [60.0] * 20)
     filled = model.impute(rows, seed=1).frame
     assert filled["low"].notna().tolist() == (filled["kind"] == "a").tolist()
-
-
-@pytest.mark.parametrize("point", [True, False])
-def test_rows_that_are_filled_in_repeat_no_key(
-    point: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of 13 rows of one room at most 12 can have a day of their own: one stays without."""
-    monkeypatch.setattr(imputing, "BATCH_ROWS", 50)
-    columns = tuple(
-        Column(name=name, logical_type="integer", physical_type="int64") for name in ("room", "day")
-    )
-    table = Table(name="stays", columns=columns, source=Source(format="csv", path="s.csv"),
-                  unique_together=(("room", "day"),))  # fmt: skip
-    places = np.arange(144)
-    rows = to_frame(pa.table({"room": places // 12, "day": places % 12}, arrow_schema(table)))
-    contract = Contract(id="stays", version="1", tables=(table,))
-    options = AnyOrderOptions(width=16, blocks=0, epochs=1)
-    model = AnyOrderGenerator(options).fit(Dataset(contract, {"stays": rows}), seed=1)
-    holed = pd.concat([rows, rows.tail(1)], ignore_index=True)
-    holed.loc[holed["room"] == 11, "day"] = None
-    filled = model.impute(Dataset(contract, {"stays": holed}), seed=2, point=point).frame
-    assert not filled.dropna().duplicated().any()
-    assert filled["day"].isna().sum() == 1
-    promised = (columns[0], columns[1].model_copy(update={"required": True}))
-    model.table_ = table.model_copy(update={"columns": promised})
-    with pytest.raises(ModelError, match="1 rows cannot be filled in without repeating"):
-        model.impute(Dataset(contract, {"stays": holed}), seed=2, point=point)
 
 
 def test_what_chance_seldom_meets_is_drawn_often_enough() -> None:

@@ -16,9 +16,9 @@ from models.generators.kept_rules import EarlierKeys
 from models.generators.parted import keep_apart
 
 
-def subscribers(*rules: RequiredWhen, rows: int = 400) -> Dataset:
+def subscribers(*rules: RequiredWhen, rows: int = 400, physical_type: str = "string") -> Dataset:
     """People of whom half take the letter, which goes to an address."""
-    text: dict[str, Any] = {"logical_type": "string", "physical_type": "string"}
+    text: dict[str, Any] = {"logical_type": "string", "physical_type": physical_type}
     columns = (
         Column(name="letter", logical_type="boolean", physical_type="bool", required=True),
         Column(name="address", **text, role="identifier", identifier_kind="email"),
@@ -63,6 +63,14 @@ def test_what_is_given_decides_whether_an_identifier_is_there(
     assert not set(drawn["address"].dropna()) & set(later["address"].dropna())
 
 
+def test_an_identifier_that_is_stored_as_a_dictionary_keeps_the_rule() -> None:
+    data = subscribers(WITH_LETTER, physical_type="dictionary<string>")
+    drawn = IndependentGenerator().fit(data, seed=1).sample(50, seed=2).frame
+    assert unkept(drawn, data.contract.tables[0]) == 0
+    assert drawn["address"].notna().any() and drawn["address"].isna().any()
+    assert not drawn["address"].dropna().duplicated().any()
+
+
 def test_rows_of_parts_that_are_drawn_again_keep_it_too() -> None:
     data = subscribers(WITH_LETTER)
     (table,) = data.contract.tables
@@ -75,3 +83,25 @@ def test_rows_of_parts_that_are_drawn_again_keep_it_too() -> None:
         return fitted.sample(rows, seed=attempt).frame
 
     assert unkept(keep_apart(first, table, earlier, again), table) == 0
+
+
+def test_identifiers_of_which_no_rule_speaks_hold_up_no_row_that_is_drawn_again() -> None:
+    whole = {"logical_type": "integer", "physical_type": "int64"}
+    names = [f"id{number}" for number in range(12)]
+    columns = [Column.model_validate({"name": name, **whole, "role": "identifier"})
+               for name in names]  # fmt: skip
+    key = Column.model_validate({"name": "key", **whole})
+    table = Table(name="t", columns=(key, *columns), unique_together=(("key",),),
+                  source=Source(format="csv", path="t.csv"))  # fmt: skip
+    random = np.random.default_rng(0)
+
+    def drawn(rows: int, attempt: int = 0) -> pd.DataFrame:
+        gaps = random.random((len(names), rows)) < 0.5
+        ids = {name: pa.array(range(rows), mask=gap) for name, gap in zip(names, gaps, strict=True)}
+        keys = pa.array(random.integers(0, 60, rows))
+        return to_frame(pa.table({"key": keys, **ids}, arrow_schema(table)))
+
+    first = drawn(40)
+    kept = keep_apart(first, table, EarlierKeys(table), drawn)
+    assert not kept["key"].duplicated().any()
+    pd.testing.assert_frame_equal(kept[names], first[names])

@@ -1,5 +1,6 @@
 """Row rules in drawn rows: drawn again until they hold, mended at last, or told."""
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -247,9 +248,23 @@ def test_a_column_may_be_named_self() -> None:
     assert (mended["self"] <= mended["high"]).all()
     texts = pd.DataFrame({"self": pd.Categorical(["a", "b", "a"])})
     keys = EarlierKeys(named)
-    keys.hashes = {("self",): np.empty(0, dtype=np.int64)}
+    keys.hashes = {("self",): []}
     keys.add(texts)
     assert keys.hold(texts, ("self",)).all()
+
+
+def test_keys_of_many_batches_are_held_once_and_seldom_sorted_again() -> None:
+    keyed = table(unique_together=(("low", "high"),))
+    keys, rows = EarlierKeys(keyed), frame(list(range(900)), list(range(900)))
+    for start in range(0, 900, 10):
+        keys.add(rows[max(0, start - 10) : start + 10])
+    keys.add(rows)
+    (runs,) = keys.hashes.values()
+    sizes = [len(run) for run in runs]
+    assert sum(sizes) == 900
+    assert all(one >= 2 * other for one, other in itertools.pairwise(sizes))
+    assert keys.hold(rows, ("low", "high")).all()
+    assert not keys.hold(rows.assign(low=rows["low"] + 1), ("low", "high")).any()
 
 
 def shares(whole: float = 100.0) -> tuple[Table, pd.DataFrame]:
