@@ -64,7 +64,8 @@ def _column_contradictions(table: Table, share: Share) -> Iterator[Fault]:
 
 
 def _recipient_contradictions(share: Share) -> Iterator[Fault]:
-    names = [recipient.name for recipient in share.recipients]
+    # Each has a folder of its parcels, and some disks do not tell small letters from large ones.
+    names = [recipient.name.casefold() for recipient in share.recipients]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield Fault(f"{_PLACE}.recipients", f"{name!r} more than once", "Keep one.")
     keys = [(f"{_PLACE}.recipients", one.key) for one in share.recipients]

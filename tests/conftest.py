@@ -1,4 +1,4 @@
-"""One Prefect server for a whole test session (for each of its processes, where it has two)."""
+"""One Prefect server for a whole test session (for each of its processes, where it has several)."""
 
 import os
 import re

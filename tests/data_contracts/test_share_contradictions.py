@@ -68,6 +68,8 @@ def test_a_good_share_has_no_faults() -> None:
         ({"public": ["sex"]}, "public", "sensitive"),
         ({"public": ["agee"]}, "public", "'agee'"),
         ({"recipients": GOOD["recipients"] * 2}, "recipients", "more than once"),
+        ({"recipients": [*GOOD["recipients"], {"name": "Clinic", "key": "env:OTHER_KEY"}]},
+         "recipients", "'clinic' more than once"),
         ({"table": "series"}, "share", "series"),
     ],
 )  # fmt: skip

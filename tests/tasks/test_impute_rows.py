@@ -62,7 +62,7 @@ def trained(folder: Path, choice: ModelChoice) -> TrainedModel:
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> TrainedModel:
     folder = tmp_path_factory.mktemp("model")
-    return trained(folder, ModelChoice(name="any_order", options={"epochs": 30}))
+    return trained(folder, ModelChoice(name="any_order", options={"epochs": 12}))
 
 
 def test_gaps_are_filled_and_everything_else_stays(model: TrainedModel, tmp_path: Path) -> None:
