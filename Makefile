@@ -16,7 +16,7 @@ test: $(VENV)/.installed-development
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n 3 --dist loadfile
 
 format: $(VENV)/.installed-development
 	$(BIN)/ruff format .

@@ -25,11 +25,6 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whole flows first: a process that begins one at the end would keep the others waiting."""
-    items.sort(key=lambda item: "server" not in getattr(item, "fixturenames", ()))
-
-
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The API URL of a Prefect server started by the README's own command, on a free port.
