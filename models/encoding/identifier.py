@@ -241,7 +241,7 @@ def _cutting(column: Column, lows: Sequence[int], highs: Sequence[int]) -> dict[
     low, high = max(lows, default=start), min(highs, default=end)
     limits = {"maximum": high} if high < end else {}
     # Where all numbers from the start on are cut off, they count from the rule's least.
-    if low > start or (low < start and high < start and column.minimum is None):
+    if low > start or (low < start and high <= start and column.minimum is None):
         limits["minimum"] = low
     return limits
 

@@ -74,7 +74,8 @@ def evaluate_hygiene(
     for column in coded.table.columns:
         one, sides = (coded, frames) if whole is None else _whole_column(coded, column, whole)
         if coded.table.issues(column):
-            issued[column.name] = _used_again(column, sides, one.units)
+            units = one.units if coded.table.unit else None
+            issued[column.name] = _used_again(column, sides, units)
         for each in one.columns:
             if each.name == column.name:
                 into, count = (extreme, _extremes) if each.is_number else (rare, _rare_categories)
@@ -114,9 +115,12 @@ def _whole_column(
 
 
 def _used_again(
-    column: Column, frames: dict[Side, pd.DataFrame], units: dict[Side, IntArray]
+    column: Column, frames: dict[Side, pd.DataFrame], units: dict[Side, IntArray] | None
 ) -> int:
-    """How many training values of an identifier the release shows, 0 where chance explains it."""
+    """How many training values of an identifier the release shows, 0 where chance explains it.
+
+    Without `units` each text is one by itself: rows that repeat it would hide whose it is.
+    """
     public = {_plain(str(value)) for value in column.categories or ()}
     values = {side: _distinct(frames[side][column.name], public) for side in SIDES}
     plain = {side: {_plain(text) for text in values[side]} - {""} for side in SIDES}
@@ -127,7 +131,8 @@ def _used_again(
             return shown
     if column.identifier_kind == "free_text":
         texts = {side: frames[side][column.name] for side in SIDES}
-        return _beyond_chance(units_with_texts(texts, units, column.categories or ()))
+        own = units or {side: pd.factorize(texts[side])[0].astype(np.int64) for side in SIDES}
+        return _beyond_chance(units_with_texts(texts, own, column.categories or ()))
     return _beyond_chance(values) or _beyond_chance(plain)
 
 
